@@ -1,0 +1,38 @@
+# Two commands for most days: `make dev` starts a provider on this machine, `make test` is everything CI runs.
+# Needs Python 3.11+ and make; `make dev PYTHON=/path/to/python3.12` chooses another Python than python3.
+.SILENT:
+.PHONY: help dev setup test lint bench clean
+IN_VENV := .venv/.installed
+
+help:
+	sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
+
+dev: $(IN_VENV)-server  ## start the provider; ARGS="--demo" adds two sites that share its sign-on
+	.venv/bin/idp dev $(ARGS)
+
+setup: $(IN_VENV)-dev tests/node/node_modules/.installed  ## install what the tests need
+
+test: setup  ## style, strict types and the whole suite; ARGS="tests/flows -k refresh" narrows it
+	scripts/test $(ARGS)
+
+lint: $(IN_VENV)-dev  ## style and strict types alone
+	scripts/check
+
+bench: $(IN_VENV)-dev  ## measure against a well-known provider, see bench/README.md
+	.venv/bin/python bench/run.py $(ARGS)
+
+clean:  ## remove the virtual environment and installed node packages
+	rm -rf .venv tests/node/node_modules bench/node/node_modules
+
+$(IN_VENV)-server: requirements/server.txt pyproject.toml
+	scripts/install server
+	touch $@
+
+$(IN_VENV)-dev: requirements/dev.txt pyproject.toml
+	scripts/install dev
+	touch $(IN_VENV)-server $@
+
+# Without Node.js the tests that need it are skipped (under IDP_REQUIRE_ALL=1 they fail).
+tests/node/node_modules/.installed: tests/node/package.json
+	if command -v npm >/dev/null; then cd tests/node && npm install --no-package-lock --no-audit --no-fund --loglevel=error; fi
+	mkdir -p $(@D) && if command -v npm >/dev/null; then touch $@; fi

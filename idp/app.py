@@ -1,0 +1,271 @@
+"""The only place that wires: settings and features in, one ASGI application out (DESIGN 5)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+import idp
+from idp.accounts.passwords import PasswordPool
+from idp.features import FEATURES, Endpoint, Feature
+from idp.jobs import Jobs
+from idp.keyring import Keyring, generate_key_encryption_key, parse_key_encryption_ring, read_key_encryption_ring
+from idp.keyring.issuing import Issuer
+from idp.keyring.key_encryption import KeyEncryptionRing
+from idp.outbound import Outbound
+from idp.protocol.checks import CORE_CHECKS
+from idp.protocol.errors import Busy, Refused
+from idp.protocol.key_plan import KeyPlan
+from idp.protocol.metadata import merge
+from idp.server import Server
+from idp.settings import Settings
+from idp.store import migrate
+from idp.store.audit import Journal, record_start
+from idp.store.database import Database, Unavailable
+from idp.web import refusals
+from idp.web.context import Web
+from idp.web.door import Document, Door
+from idp.web.health import healthz, readyz
+from idp.web.pages import Pages
+from idp.web.sample import sample_verifier
+
+MAX_BODY = 65_536
+DATABASE_FILE = "idp.sqlite3"
+_WELL_KNOWN = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+
+
+class Application:
+    """The ASGI application. ``start`` must have run before the first request; a lifespan does it by itself."""
+
+    def __init__(self, server: Server, features: Sequence[Feature], pages: Pages) -> None:
+        self.server = server
+        self.features = features
+        self.background: asyncio.Task[None] | None = None
+        self.jobs = Jobs(server, [job for feature in features for job in feature.jobs])
+        base = urlsplit(server.issuer).path
+        routes = [_route(base, endpoint) for feature in features for endpoint in feature.endpoints]
+        routes += [Route(f"{base}/healthz", healthz), Route(f"{base}/readyz", readyz)]
+        self.starlette = Starlette(
+            routes=[*_merged(routes), Mount(pages.static.prefix, pages.static)],
+            exception_handlers={
+                Refused: refusals.on_refused,
+                Busy: refusals.on_busy,
+                Unavailable: refusals.on_busy,
+                HTTPException: refusals.on_http_error,
+                Exception: refusals.on_fault,
+            },
+            lifespan=self._lifespan,
+            max_body_size=MAX_BODY,
+        )
+        state = self.starlette.state
+        state.web = Web.of(server, pages)
+        state.client_authentication = {
+            name: prove for feature in features for name, prove in feature.client_authentication.items()
+        }
+        if server.dev:
+            state.sample_verifier = sample_verifier(server)
+        cors = frozenset(
+            f"{base}{endpoint.path}" for feature in features for endpoint in feature.endpoints if endpoint.cors
+        )
+        self._door = Door(
+            self.starlette, _documents(server, base), cors, lambda: server.registry.origins, loopback_only=server.dev
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._door(scope, receive, send)
+
+    async def start(self) -> None:
+        """Open: schema, keys, registry, jobs. Raises what the operator has to mend."""
+        await prepare(self.server)
+        self.jobs.start()
+
+    async def stop(self) -> None:
+        await self.jobs.stop()
+        await self.server.outbound.aclose()
+        self.server.passwords.close()
+        self.server.database.close()
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+
+def build(
+    settings: Settings,
+    *,
+    features: Sequence[Feature] = FEATURES,
+    clock: Callable[[], float] = time.time,
+    randomness: Callable[[int], bytes] = secrets.token_bytes,
+) -> Application:
+    """One provider. ``clock`` gives Unix seconds, ``randomness`` that many unpredictable bytes."""
+    active = [feature for feature in features if feature.active(settings)]
+    pages = Pages(settings.templates_dir, settings.locale, issuer=settings.issuer)
+    return Application(make_server(settings, active, clock, randomness), active, pages)
+
+
+def make_server(
+    settings: Settings,
+    features: Sequence[Feature],
+    clock: Callable[[], float] = time.time,
+    randomness: Callable[[int], bytes] = secrets.token_bytes,
+) -> Server:
+    """The shared value without its HTTP surface: what commands work with."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = settings.data_dir / DATABASE_FILE
+    path.touch(mode=0o600)  # before SQLite makes it: its WAL takes the same mode
+    database = Database(path, synchronous=settings.synchronous)
+    journal = Journal(randomness(8).hex())
+    plan = KeyPlan(
+        signs=settings.keys.signs,
+        longest_cache=settings.keys.longest_cache,
+        session_absolute=settings.lifetimes.session_absolute,
+    )
+    keyring = Keyring(
+        database,
+        key_encryption_ring(settings),
+        plan,
+        clock,
+        settings.keys.algorithms,
+        journal=journal,
+        randomness=randomness,
+    )
+    grants = {name: grant for feature in features for name, grant in feature.grants.items()}
+    server = Server(
+        settings=settings,
+        clock=clock,
+        randomness=randomness,
+        database=database,
+        journal=journal,
+        keyring=keyring,
+        outbound=Outbound(settings.outbound.allow, settings.outbound.ca_file, loopback=settings.mode == "dev"),
+        passwords=PasswordPool(settings.passwords.workers, settings.passwords.queue),
+        issuer_of_tokens=Issuer(settings, keyring, lambda: secrets.token_urlsafe(16)),
+        grants=grants,
+        checks=CORE_CHECKS,
+        response_types=frozenset(name for feature in features for name in feature.response_types),
+        response_modes=frozenset(name for feature in features for name in feature.response_modes),
+        metadata=_metadata(settings, features, grants),
+    )
+    server.issuer_of_tokens = Issuer(settings, keyring, server.random_id)
+    return server
+
+
+async def prepare(server: Server, *, serving: bool = True) -> None:
+    """Schema (dev makes it, serve only compares), keys, registry. ``serving`` False is a command's short visit."""
+    if server.dev:
+        migrate.upgrade(server.database)
+    else:
+        migrate.require_current(server.database)
+    await server.keyring.start(repair=not serving)
+    await server.reload_registry(force=True)
+    if serving:
+        mode = server.settings.mode
+        await server.database.write(record_start, server.journal, server.now(), version=idp.__version__, mode=mode)
+
+
+def key_encryption_ring(settings: Settings) -> KeyEncryptionRing:
+    """The ring from environment or file; only dev makes one where none is (DESIGN 11)."""
+    if settings.key_encryption_key is not None:
+        return parse_key_encryption_ring(settings.key_encryption_key.reveal(), "IDP_KEY_ENCRYPTION_KEY")
+    path = settings.key_encryption_key_file
+    if path is None and settings.mode == "dev":
+        path = dev_key_file(settings)
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return generate_key_encryption_key(path)
+    return read_key_encryption_ring(path or settings.data_dir / "key-encryption-key")
+
+
+def dev_key_file(settings: Settings) -> Path:
+    """``keys/`` of a checkout, else beside the database."""
+    checkout = Path(idp.__file__).parent.parent / "keys"
+    folder = checkout if (checkout / "README.md").is_file() else settings.data_dir / "keys"
+    return folder / "dev-key-encryption-key"
+
+
+def _route(base: str, endpoint: Endpoint) -> Route:
+    return Route(f"{base}{endpoint.path}", endpoint.handler, methods=list(endpoint.methods))
+
+
+def _merged(routes: Sequence[Route]) -> list[Route]:
+    """Endpoints of one path become one route, so that 405's Allow names every method of the path."""
+    by_path: dict[str, list[Route]] = {}
+    for route in routes:
+        by_path.setdefault(route.path, []).append(route)
+    merged = []
+    for path, same in by_path.items():
+        if len(same) == 1:
+            merged.append(same[0])
+            continue
+        handlers = {method: route.endpoint for route in same for method in (route.methods or ())}
+        merged.append(Route(path, _by_method(handlers), methods=list(handlers)))
+    return merged
+
+
+def _by_method(handlers: dict[str, Callable[..., object]]) -> Callable[..., object]:
+    async def dispatch(http: object) -> object:
+        return await handlers[http.method](http)  # type: ignore[attr-defined,misc]
+
+    return dispatch
+
+
+def _metadata(settings: Settings, features: Sequence[Feature], grants: Mapping[str, object]) -> dict[str, object]:
+    methods = [name for feature in features for name in feature.client_authentication]
+    confidential = [name for name in methods if name != "none"]
+    computed = {
+        "issuer": settings.issuer,
+        "jwks_uri": f"{settings.issuer}/.well-known/jwks.json",
+        "response_types_supported": [name for feature in features for name in feature.response_types],
+        "response_modes_supported": [name for feature in features for name in feature.response_modes],
+        "grant_types_supported": list(grants),
+        "token_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "revocation_endpoint_auth_methods_supported": methods,
+    }
+    announced = merge([computed, *(feature.metadata(settings) for feature in features)])
+    # RFC 8414 2: members about an endpoint that is not there say nothing.
+    for endpoint in ("introspection", "revocation", "token"):
+        if f"{endpoint}_endpoint" not in announced:
+            announced = {
+                name: value for name, value in announced.items() if not name.startswith(f"{endpoint}_endpoint_")
+            }
+    return announced
+
+
+def _documents(server: Server, base: str) -> dict[str, Document]:
+    """The public documents by path; RFC 8414 3.1 puts its well-known part between host and the issuer's path."""
+    cached: dict[int, tuple[bytes, str]] = {}
+
+    def discovery() -> tuple[bytes, str]:
+        epoch = server.registry.epoch
+        if epoch not in cached:
+            scopes = sorted(server.rules.scopes)
+            body = msgspec.json.encode({**server.metadata, "scopes_supported": scopes})
+            cached.clear()
+            cached[epoch] = body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        return cached[epoch]
+
+    def jwks() -> tuple[bytes, str]:
+        key_set = server.keyring.key_set
+        return key_set.body, key_set.etag
+
+    paths = {f"{base}{name}" for name in _WELL_KNOWN} | {f"{name}{base}" for name in _WELL_KNOWN}
+    documents = {path: Document(discovery, max_age=3600) for path in paths}
+    documents[f"{base}/.well-known/jwks.json"] = Document(jwks, server.settings.keys.jwks_max_age)
+    return documents

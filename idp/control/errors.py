@@ -1,0 +1,19 @@
+"""A refused operation, in the four parts every refusal has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ControlError(Exception):
+    """Nothing was changed; the parts are for the person at the command line."""
+
+    def __init__(self, rule: str, *, received: str = "", expected: str = "", mend: str = "") -> None:
+        super().__init__(f"{rule}: received {received or '-'}, expected {expected or '-'}; {mend}")
+        self.rule = rule
+        self.received = received
+        self.expected = expected
+        self.mend = mend
+
+    def parts(self) -> dict[str, Any]:
+        return {"rule": self.rule, "received": self.received, "expected": self.expected, "mend": self.mend}

@@ -1,0 +1,48 @@
+"""The table of operations by name. Each takes the server and plain values, and answers plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from idp.control import keys, people, registry, watching
+from idp.control.errors import ControlError
+from idp.keyring import KeyringError
+from idp.server import Server
+from idp.store.database import Unavailable
+
+Operation = Callable[..., Awaitable[dict[str, Any]]]
+
+OPERATIONS: Mapping[str, Operation] = {
+    "token": people.token,
+    "user.add": people.add,
+    "user.passwd": people.passwd,
+    "user.list": people.listing,
+    "apply": registry.apply,
+    "client.add": registry.client_add,
+    "client.list": registry.client_list,
+    "client.secret": registry.client_secret,
+    "resource.list": registry.resource_list,
+    "keys.list": keys.listing,
+    "keys.rotate": keys.rotate,
+    "keys.revoke": keys.revoke,
+    "keys.jwks": keys.jwks,
+    "audit.tail": watching.audit_tail,
+    "logout.deliveries": watching.logout_deliveries,
+    "deploy_check": watching.deploy_check,
+}
+
+
+async def run(server: Server, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises ControlError for whatever the operator can mend."""
+    function = OPERATIONS.get(operation)
+    if function is None:
+        raise ControlError("an operation of this version", received=operation, expected=", ".join(OPERATIONS))
+    try:
+        result = await function(server, **arguments)
+    except KeyringError as error:
+        raise ControlError(error.rule, received=error.received, expected=error.expected, mend=error.mend) from error
+    except Unavailable as error:
+        raise ControlError("the database answers", received=str(error), expected="a free, writable database") from error
+    await server.reload_registry()
+    return result

@@ -1,0 +1,149 @@
+"""Operations on people: add, change password, list, and a token for one without a browser."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from idp.control.errors import ControlError
+from idp.grants.refresh_token import earns_refresh, format_refresh_token
+from idp.manifest_people import username_problem
+from idp.protocol.authorization import Authorization
+from idp.protocol.checks import allowed_resources, allowed_scopes
+from idp.protocol.client import Client
+from idp.protocol.errors import Busy, Refused
+from idp.protocol.prompts import may_act
+from idp.server import Server
+from idp.store import accounts, grants, sessions
+
+SAMPLE_CLIENT = "sample"
+
+
+async def token(
+    server: Server,
+    person: str,
+    ttl: float | None = None,
+    client: str | None = None,
+    scope: str | None = None,
+    resource: list[str] | None = None,
+) -> dict[str, Any]:
+    """Tokens for a person as an app would hold them; journalled as the operator's doing."""
+    found = await server.database.read(accounts.find_by_username, person)
+    if found is None or (reason := may_act(found.account, client_disabled=False)):
+        raise ControlError(
+            "the person exists and is enabled",
+            received=person if found is None else f"{person}: {reason}",
+            expected="a user name",
+            mend="idp user list",
+        )
+    asking = _client(server, client)
+    words = tuple((scope or asking.scope).split())
+    try:
+        granted = allowed_scopes(words, asking, server.rules)
+        audience = allowed_resources(tuple(resource or ()), asking, server.rules)
+    except Refused as refusal:
+        raise ControlError(
+            refusal.description, received=refusal.received, expected=refusal.expected, mend=refusal.mend
+        ) from None
+    now, grant_id = server.now(), server.random_id(16)
+    secret = server.randomness(32) if earns_refresh(asking, granted) else None
+    handle = server.random_id(16)
+    await server.database.write(
+        grants.begin,
+        server.journal,
+        grants.NewGrant(
+            grant_id=grant_id,
+            client_id=asking.client_id,
+            account_id=found.account.id,
+            scope=" ".join(granted),
+            resources=" ".join(audience),
+            now=now,
+            lifetime=server.settings.lifetimes.refresh_absolute,
+            amr="",
+            handle=handle if secret else None,
+            secret_hash=hashlib.sha256(secret or b"").digest(),
+            idle=server.settings.lifetimes.refresh_idle,
+            event="operator.token",
+        ),
+    )
+    answer = await server.issue(
+        Authorization(
+            client=asking,
+            scope=granted,
+            audience=audience,
+            now=now,
+            grant_type="operator",
+            grant_id=grant_id,
+            account=found.account,
+            refresh_token=format_refresh_token(handle, secret) if secret else None,
+            lifetime=ttl,
+        )
+    )
+    endpoints = {"token_endpoint": f"{server.issuer}/token", "revocation_endpoint": f"{server.issuer}/revoke"}
+    return {**answer, **endpoints, "issuer": server.issuer, "client_id": asking.client_id}
+
+
+def _client(server: Server, client_id: str | None) -> Client:
+    name = client_id or SAMPLE_CLIENT
+    found = server.client(name)
+    if found is None or found.disabled:
+        raise ControlError(
+            "the token belongs to a registered, enabled app",
+            received=name,
+            expected=", ".join(sorted(server.registry.clients)) or "a client (none is registered)",
+            mend="idp token PERSON --client ID",
+        )
+    return found
+
+
+async def add(
+    server: Server, username: str, password: str, claims: dict[str, Any] | None = None, sub: str | None = None
+) -> dict[str, Any]:
+    """Create a person. Refuses a name that is taken."""
+    problem = username_problem(username)
+    if problem is not None:
+        raise ControlError("a user name", received=username, expected=problem, mend="choose another name")
+    if await server.database.read(accounts.find_by_username, username) is not None:
+        raise ControlError("each user name once", received=username, expected="a free name", mend="idp user list")
+    account_id = sub or server.random_id(16)
+    await server.database.write(
+        accounts.put_account,
+        server.journal,
+        new_id=account_id,
+        username=username,
+        password_hash=await _hash(server, password),
+        claims=claims or {},
+        now=server.now(),
+    )
+    return {"username": username, "sub": account_id, "outcome": "created"}
+
+
+async def passwd(server: Server, username: str, password: str) -> dict[str, Any]:
+    """Set a password; every session and grant of the person ends with the old one."""
+    found = await server.database.read(accounts.find_by_username, username)
+    if found is None:
+        raise ControlError("the person exists", received=username, expected="a user name", mend="idp user list")
+    fresh = await _hash(server, password)
+    ended = await server.database.write(sessions.change_password, server.journal, found.account.id, fresh, server.now())
+    for wake in server.after_commit:
+        wake()
+    return {"username": username, "sub": found.account.id, "sessions_ended": ended}
+
+
+async def listing(server: Server) -> dict[str, Any]:
+    people = await server.database.read(accounts.list_accounts)
+    return {
+        "people": [
+            {"username": person.username, "sub": person.id, "disabled": person.disabled, "claims": person.claims}
+            for person in people
+        ]
+    }
+
+
+async def _hash(server: Server, password: str) -> str:
+    if not password:
+        raise ControlError("a password", received="an empty one", expected="at least one character")
+    try:
+        return await server.passwords.hash(password)
+    except Busy:
+        raise ControlError("room to hash a password", received="a full pool", mend="try again in a second") from None

@@ -1,0 +1,39 @@
+"""Owns the list of specifications, each one ``Feature``, mounted in this order. It holds no behaviour of its own."""
+
+from __future__ import annotations
+
+from idp.features.authorization import AUTHORIZATION
+from idp.features.backchannel_logout import BACKCHANNEL_LOGOUT
+from idp.features.clients import CLIENT_SECRET, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
+from idp.features.feature import Endpoint, Feature, Job
+from idp.features.logout import LOGOUT
+from idp.features.password_exchange import PASSWORD_EXCHANGE
+from idp.features.sample import SAMPLE
+from idp.features.tokens import (
+    AUTHORIZATION_CODE,
+    CLIENT_CREDENTIALS,
+    INTROSPECTION,
+    REFRESH_TOKEN,
+    REVOCATION,
+    USERINFO,
+)
+
+# Routes are tried in this order: the busiest first.
+FEATURES: tuple[Feature, ...] = (
+    AUTHORIZATION_CODE,
+    AUTHORIZATION,
+    REFRESH_TOKEN,
+    CLIENT_CREDENTIALS,
+    CLIENT_SECRET,
+    PUBLIC_CLIENTS,
+    PRIVATE_KEY_JWT,
+    USERINFO,
+    INTROSPECTION,
+    REVOCATION,
+    LOGOUT,
+    BACKCHANNEL_LOGOUT,
+    PASSWORD_EXCHANGE,
+    SAMPLE,
+)
+
+__all__ = ["FEATURES", "Endpoint", "Feature", "Job"]

@@ -1,0 +1,53 @@
+"""What a specification is here: one frozen value. Discovery and routes are computed from the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.server import GrantFunction, Server
+from idp.settings import Settings
+from idp.web.client_authentication import Prove
+
+Handler = Callable[[Request], Awaitable[Response]]
+Auth = Literal["nobody", "client", "access token", "person", "browser that began"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path with its methods. ``auth`` says who may call it; ``source`` names the section it follows."""
+
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+    auth: Auth
+    source: str
+    cors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work without a request, every ``seconds``; safe to run on any number of nodes at once."""
+
+    name: str
+    seconds: Callable[[Server], float]
+    run: Callable[[Server], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """``metadata`` gives this feature's discovery members; ``active`` whether these settings want it at all."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...] = ()
+    grants: Mapping[str, GrantFunction] = field(default_factory=dict)
+    client_authentication: Mapping[str, Prove] = field(default_factory=dict)
+    response_types: tuple[str, ...] = ()
+    response_modes: tuple[str, ...] = ()
+    metadata: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
+    jobs: tuple[Job, ...] = ()
+    active: Callable[[Settings], bool] = lambda settings: True

@@ -1,0 +1,100 @@
+"""Work without a request: each job in its own task, at its own pace; a failing one is logged and tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from idp.features import Job
+from idp.server import Server
+from idp.store import sweep
+from idp.store.database import Unavailable
+
+log = logging.getLogger("idp.jobs")
+
+_FLUSH_SECONDS = 0.1
+_REFUSALS_SECONDS = 60.0
+_SWEEP_SECONDS = 60.0
+
+
+async def watch_registry(server: Server) -> None:
+    await server.reload_registry()
+
+
+async def tend_keys(server: Server) -> None:
+    await server.keyring.tick()
+
+
+async def flush_issued(server: Server) -> None:
+    if server.journal.pending("tokens.issued"):
+        await server.database.write(server.journal.flush, server.now(), "tokens.issued")
+
+
+async def flush_refusals(server: Server) -> None:
+    if server.journal.pending("requests.refused"):
+        await server.database.write(server.journal.flush, server.now(), "requests.refused")
+
+
+async def sweep_expired(server: Server) -> None:
+    """Small batches with the loop free in between, until one comes back unfilled."""
+    while await server.database.write(sweep.sweep, server.now()) >= sweep.BATCH:  # noqa: ASYNC110 - no waiting, a pause
+        await asyncio.sleep(0.05)
+
+
+CORE_JOBS: tuple[Job, ...] = (
+    Job("registry", lambda server: 0.5, watch_registry),
+    Job("keys", lambda server: server.keyring.poll, tend_keys),
+    Job("issued tokens", lambda server: _FLUSH_SECONDS, flush_issued),
+    Job("refusals", lambda server: _REFUSALS_SECONDS, flush_refusals),
+    Job("sweep", lambda server: _SWEEP_SECONDS, sweep_expired),
+)
+
+
+class Jobs:
+    """The core jobs and the features' own."""
+
+    def __init__(self, server: Server, jobs: Sequence[Job]) -> None:
+        self._server = server
+        self._jobs = (*CORE_JOBS, *jobs)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wake = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin; a session's end wakes the features' jobs (logout deliveries) at once."""
+        self._server.after_commit.append(self._wake.set)
+        self._tasks = [asyncio.create_task(self._repeat(job), name=f"job {job.name}") for job in self._jobs]
+
+    async def run_all(self) -> None:
+        """Each job once, now: for tests whose clock has moved."""
+        for job in self._jobs:
+            await job.run(self._server)
+
+    async def stop(self) -> None:
+        """End the loops, then write the counts still in memory."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            for flush in (flush_issued, flush_refusals):
+                await flush(self._server)
+        self._tasks = []
+
+    async def _repeat(self, job: Job) -> None:
+        wakes = job not in CORE_JOBS
+        while True:
+            try:
+                await job.run(self._server)
+            except Unavailable as error:
+                log.warning("job %s: database unavailable (%s), next try soon", job.name, error)
+            except Exception:
+                log.exception("job %s failed", job.name)
+            seconds = job.seconds(self._server)
+            if not wakes:
+                await asyncio.sleep(seconds)
+                continue
+            try:
+                await asyncio.wait_for(self._wake.wait(), seconds)
+                self._wake.clear()
+            except TimeoutError:
+                pass

@@ -1,0 +1,196 @@
+"""The apply file: one TOML file of clients, people, scopes and resources, frozen or refused by line.
+
+It says what should be; whether an entry is new, changed or the same is found out where it is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from idp.config.problems import ConfigurationError, quoted
+from idp.config.reading import Report, as_seconds, read_struct
+from idp.config.toml_source import Place, TomlSource, read_toml
+from idp.manifest_people import Person, read_person, read_secret_file
+from idp.protocol.client import Client, Resource, Scope
+from idp.protocol.registration import GRANT_TYPES, client_flaws, secret_problem
+from idp.protocol.registration_parts import ALGORITHMS, Flaw
+from idp.protocol.registration_resources import resource_flaws, scope_flaws
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_SECTIONS = ("clients", "people", "scopes", "resources")
+_SECONDS = ("refresh_grace", "access_token_lifetime", "default_max_age")
+_SECRETS = ("client_secret", "client_secret_file")
+_HINTS = {
+    "secret": "write client_secret, or better client_secret_file",
+    "secret_hashes": "write client_secret_file",
+    "redirect_uri": "write redirect_uris = [...]",
+    "id": "write client_id",
+    "jwks_uri": "write the keys themselves as jwks",
+}
+
+
+class ManifestError(ConfigurationError):
+    """The file cannot be applied, and nothing of it was; ``problems`` holds every reason."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file asks for, in its order. Survives ``msgspec.to_builtins`` and ``convert`` unchanged."""
+
+    clients: tuple[Client, ...] = ()
+    people: tuple[Person, ...] = ()
+    scopes: tuple[Scope, ...] = ()
+    resources: tuple[Resource, ...] = ()
+
+
+def read_manifest(
+    path: Path, *, algorithms: Collection[str] = ALGORITHMS, grant_types: Collection[str] = GRANT_TYPES
+) -> Manifest:
+    """Read and check a whole file. Raises ManifestError; relative files in it are seen from its folder."""
+    try:
+        source = read_toml(path)
+    except ConfigurationError as error:
+        raise ManifestError(error.problems) from None
+    return parse_manifest(source, path.parent, algorithms=algorithms, grant_types=grant_types)
+
+
+def parse_manifest(
+    source: TomlSource,
+    folder: Path,
+    *,
+    algorithms: Collection[str] = ALGORITHMS,
+    grant_types: Collection[str] = GRANT_TYPES,
+) -> Manifest:
+    """The same for a text already read."""
+    report = Report(source)
+    for name in source.tables:
+        if name not in _SECTIONS:
+            report.unknown("section", name, _SECTIONS, (name,))
+    clients = _each("clients", report, lambda t, at: _client(t, report, at, folder, algorithms, grant_types))
+    people = _each("people", report, lambda t, at: read_person(t, report, at, folder))
+    scopes = _each("scopes", report, lambda t, at: _scope(t, report, at))
+    resources = _each("resources", report, lambda t, at: _resource(t, report, at, algorithms))
+    _once("clients", "client_id", clients, report)
+    _once("people", "username", people, report)
+    _once("people", "sub", people, report)
+    _once("scopes", "name", scopes, report)
+    _once("resources", "uri", resources, report)
+    if report.problems:
+        raise ManifestError(sorted(report.problems, key=lambda problem: problem.line or 0))
+    return Manifest(
+        clients=tuple(clients.values()),
+        people=tuple(people.values()),
+        scopes=tuple(scopes.values()),
+        resources=tuple(resources.values()),
+    )
+
+
+def _each(section: str, report: Report, read: Callable[[Mapping[str, Any], Place], T | None]) -> dict[int, T]:
+    """The entries that could be read, by their place in the file."""
+    tables = report.source.tables.get(section, [])
+    if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
+        report.add(
+            (section,),
+            rule=f"{section} are tables",
+            received="something else",
+            expected=f"[[{section}]] before each entry",
+            mend=f"write [[{section}]]",
+        )
+        return {}
+    found = {index: read(table, (section, index)) for index, table in enumerate(tables)}
+    return {index: entry for index, entry in found.items() if entry is not None}
+
+
+def _once(section: str, key: str, entries: Mapping[int, msgspec.Struct], report: Report) -> None:
+    first: dict[str, int] = {}
+    for index, entry in entries.items():
+        value = getattr(entry, key)
+        if value is not None and first.setdefault(value, index) != index:
+            before = report.source.line((section, first[value], key))
+            report.add(
+                (section, index, key),
+                rule=f"each {key} once",
+                received=quoted(value),
+                expected=f"another {key} than in line {before}",
+                mend="join the two entries or rename one",
+            )
+
+
+def _client(
+    table: Mapping[str, Any],
+    report: Report,
+    place: Place,
+    folder: Path,
+    algorithms: Collection[str],
+    grant_types: Collection[str],
+) -> Client | None:
+    rest = dict(table)
+    secret = _secret(rest, report, place, folder)
+    client = _read(Client, rest, report, place, hidden=("secret_hashes",), also=_SECRETS)
+    if client is None:
+        return None
+    if secret is not None:
+        hashed = hashlib.sha256(secret.encode()).digest()
+        client = msgspec.structs.replace(client, secret_hashes=(hashed,))
+    _tell(client_flaws(client, algorithms=algorithms, grant_types=grant_types), report, place)
+    return client
+
+
+def _secret(table: dict[str, Any], report: Report, place: Place, folder: Path) -> str | None:
+    """Take the secret out of ``table``; a stand-in keeps a refused one from being reported as missing too."""
+    given = {name: table.pop(name) for name in _SECRETS if name in table}
+    if not given:
+        return None
+    name, value = next(iter(given.items()))
+    if len(given) > 1 or not isinstance(value, str):
+        report.add(
+            (*place, name),
+            rule="one text as the secret",
+            received="(hidden)",
+            expected="client_secret or client_secret_file",
+            mend="keep client_secret_file",
+        )
+        return ""
+    secret = read_secret_file(folder / value, report, (*place, name)) if name.endswith("_file") else value
+    problem = None if secret is None else secret_problem(secret)
+    if problem is not None:
+        report.add_problem((*place, name), problem)
+    return secret or ""
+
+
+def _scope(table: Mapping[str, Any], report: Report, place: Place) -> Scope | None:
+    scope = _read(Scope, table, report, place)
+    if scope is not None:
+        _tell(scope_flaws(scope), report, place)
+    return scope
+
+
+def _resource(table: Mapping[str, Any], report: Report, place: Place, algorithms: Collection[str]) -> Resource | None:
+    resource = _read(Resource, table, report, place)
+    if resource is not None:
+        _tell(resource_flaws(resource, algorithms=algorithms), report, place)
+    return resource
+
+
+def _read(
+    struct: type[T],
+    table: Mapping[str, Any],
+    report: Report,
+    place: Place,
+    hidden: Collection[str] = (),
+    also: Collection[str] = (),
+) -> T | None:
+    seconds = {name: as_seconds(value) for name, value in table.items() if name in _SECONDS}
+    kind = f"name in [[{place[0]}]]"
+    return read_struct(struct, {**table, **seconds}, report, place, kind=kind, hints=_HINTS, not_ours=hidden, also=also)
+
+
+def _tell(flaws: Iterable[Flaw], report: Report, place: Place) -> None:
+    for flaw in flaws:
+        inner: Place = (flaw.member,) if flaw.index is None else (flaw.member, flaw.index)
+        report.add_problem((*place, *inner), flaw.problem, member=flaw.member)

@@ -1,0 +1,36 @@
+"""The value in the middle: what a grant function decided may be issued. The issuer sees nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.protocol.client import Account, Client
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What was granted, to whom, for what, narrowed to this token request.
+
+    ``audience`` holds resource indicators, empty meaning the issuer itself. ``account`` is None for a client acting
+    for itself. ``id_token`` says whether OpenID Connect wants one in this answer; ``refresh_token`` is already made,
+    because it must be stored in the transaction that granted it. Times are Unix seconds.
+    """
+
+    client: Client
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    now: float
+    grant_type: str
+    grant_id: str | None = None
+    account: Account | None = None
+    auth_time: float | None = None
+    amr: tuple[str, ...] = ()
+    sid: str | None = None
+    nonce: str | None = None
+    id_token: bool = False
+    refresh_token: str | None = None
+    lifetime: float | None = None  # of the access token; None = by resource, client, server
+
+    @property
+    def subject(self) -> str:
+        return self.account.id if self.account else self.client.client_id

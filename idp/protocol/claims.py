@@ -1,0 +1,86 @@
+"""Which claims go into which document (OIDC Core 2, 5.3, 5.4; RFC 9068 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from authlib.oidc.core.util import create_half_hash
+
+from idp.protocol.authorization import Authorization
+from idp.protocol.client import Account, Scope
+
+SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
+    "profile": (
+        "name",
+        "family_name",
+        "given_name",
+        "middle_name",
+        "nickname",
+        "preferred_username",
+        "profile",
+        "picture",
+        "website",
+        "gender",
+        "birthdate",
+        "zoneinfo",
+        "locale",
+        "updated_at",
+    ),
+    "email": ("email", "email_verified"),
+    "address": ("address",),
+    "phone": ("phone_number", "phone_number_verified"),
+}
+STANDARD_SCOPES = frozenset({"openid", "offline_access", *SCOPE_CLAIMS})
+CLAIMS = tuple(dict.fromkeys(claim for claims in SCOPE_CLAIMS.values() for claim in claims))
+
+
+def userinfo(account: Account, scope: tuple[str, ...], added: Mapping[str, Scope]) -> dict[str, Any]:
+    """The claims of a person that these scopes open; what the account lacks is left out (OIDC Core 5.3.2)."""
+    known = {"preferred_username": account.username} | account.claims
+    names = (name for word in scope for name in SCOPE_CLAIMS.get(word) or (added[word].claims if word in added else ()))
+    return {"sub": account.id} | {name: known[name] for name in names if name in known}
+
+
+def access_token(auth: Authorization, *, issuer: str, jti: str, expires_at: int) -> dict[str, Any]:
+    """RFC 9068 2.2. ``grant`` is ours: UserInfo and introspection look the grant up by it (DESIGN 18)."""
+    audience: str | list[str] = auth.audience[0] if len(auth.audience) == 1 else list(auth.audience)
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "sub": auth.subject,
+        "aud": audience or issuer,
+        "client_id": auth.client.client_id,
+        "iat": int(auth.now),
+        "exp": expires_at,
+        "jti": jti,
+        "scope": " ".join(auth.scope),
+    }
+    if auth.auth_time is not None:
+        claims["auth_time"] = int(auth.auth_time)
+    if auth.grant_id is not None:
+        claims["grant"] = auth.grant_id
+    if auth.sid is not None:
+        claims["sid"] = auth.sid
+    return claims
+
+
+def id_token(
+    auth: Authorization, *, issuer: str, expires_at: int, acr: str | None, alg: str, access_token: str
+) -> dict[str, Any]:
+    """OIDC Core 2 and 3.1.3.6: about this sign-in only; the person's details are UserInfo's."""
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "sub": auth.subject,
+        "aud": auth.client.client_id,
+        "iat": int(auth.now),
+        "exp": expires_at,
+        "at_hash": create_half_hash(access_token, alg).decode("ascii"),
+    }
+    optional = {
+        "auth_time": None if auth.auth_time is None else int(auth.auth_time),
+        "nonce": auth.nonce,
+        "acr": acr,
+        "amr": list(auth.amr) or None,
+        "sid": auth.sid,
+    }
+    return claims | {name: value for name, value in optional.items() if value is not None}

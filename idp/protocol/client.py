@@ -1,0 +1,108 @@
+"""Who may ask: a registered client, with the metadata names of RFC 7591 and OpenID Connect Registration 1.0."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from idp.protocol.uris import origin_of
+
+AuthMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+
+
+class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """One client. Lists are tuples; URIs are compared as the exact strings given here (RFC 9700 2.1)."""
+
+    client_id: str
+    client_name: str = ""
+    secret_hashes: tuple[bytes, ...] = ()  # SHA-256 of each live secret
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    token_endpoint_auth_method: AuthMethod = "client_secret_basic"
+    token_endpoint_auth_signing_alg: str | None = None
+    grant_types: tuple[str, ...] = ("authorization_code",)
+    response_types: tuple[str, ...] = ("code",)
+    scope: str = "openid"
+    application_type: Literal["web", "native"] = "web"
+    id_token_signed_response_alg: str = "RS256"
+    access_token_signed_response_alg: str = "RS256"
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
+    jwks: dict[str, Any] | None = None
+    logo_uri: str | None = None
+    client_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    contacts: tuple[str, ...] = ()
+    initiate_login_uri: str | None = None
+    default_max_age: int | None = None
+    require_auth_time: bool = False
+
+    # Ours, not registered names.
+    resources: tuple[str, ...] = ()  # resource indicators it may ask tokens for (RFC 8707)
+    audiences: tuple[str, ...] = ()  # resources whose tokens it may introspect: it is their resource server
+    refresh: Literal["offline", "session"] = "offline"
+    refresh_grace: float | None = None  # seconds, 0-600; None = the server's
+    access_token_lifetime: float | None = None
+    consent: Literal["ask", "skip"] = "ask"
+    remember_consent: bool | None = None  # None = remembered where the client can prove who it is (RFC 8252 8.6)
+    require_pkce: bool = True
+    allowed_origins: tuple[str, ...] = ()
+    disabled: bool = False
+
+    @property
+    def public(self) -> bool:
+        return self.token_endpoint_auth_method == "none"
+
+    @property
+    def name(self) -> str:
+        return self.client_name or self.client_id
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        return frozenset(self.scope.split())
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Browser origins that may read this client's answers (CORS): its redirect URIs' own, and those named."""
+        return frozenset(filter(None, map(origin_of, self.redirect_uris))) | frozenset(self.allowed_origins)
+
+    @property
+    def remembers_consent(self) -> bool:
+        if self.remember_consent is not None:
+            return self.remember_consent
+        return not (self.public and self.impersonable)
+
+    @property
+    def impersonable(self) -> bool:
+        """Whether another program on the same device could receive this client's answers (RFC 8252 8.6)."""
+        return self.application_type == "native" or any(urlsplit(uri).scheme != "https" for uri in self.redirect_uris)
+
+
+class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A scope the operator adds: what it is called, what it means in plain words, which account claims it opens."""
+
+    name: str
+    description: str = ""
+    claims: tuple[str, ...] = ()
+
+
+class Resource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A resource server by its indicator (RFC 8707): the ``aud`` of its tokens and the scopes it understands."""
+
+    uri: str
+    name: str = ""
+    scopes: tuple[str, ...] = ()
+    access_token_signed_response_alg: str | None = None
+    access_token_lifetime: float | None = None
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """A person as the protocol sees them: ``id`` is the ``sub``, ``claims`` the standard claims of OIDC Core 5.1."""
+
+    id: str
+    username: str
+    claims: dict[str, Any]
+    disabled: bool = False

@@ -1,0 +1,142 @@
+"""What has to happen next for an authorization request: the whole of OIDC Core 3.1.2.3 and 3.1.2.4 as one decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.protocol.client import Account
+from idp.protocol.request import AuthorizationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person signed in at one browser. ``id`` is ours and never leaves; times are Unix seconds."""
+
+    id: str
+    account_id: str
+    auth_time: float
+    amr: tuple[str, ...]
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person has allowed one client before."""
+
+    scope: frozenset[str]
+    resources: frozenset[str]
+
+    def covers(self, scope: tuple[str, ...], resources: tuple[str, ...]) -> bool:
+        return self.scope.issuperset(scope) and self.resources.issuperset(resources)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known when the decision is taken.
+
+    ``signed_in`` and ``chosen`` name the session that was begun, or picked, for this very request; ``consented`` says
+    that the person just allowed exactly this request.
+    """
+
+    session: Session | None
+    account: Account | None
+    consent: Consent | None
+    signed_in: str | None = None
+    chosen: str | None = None
+    consented: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectAccount:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskConsent:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """``error`` is one of the words of OIDC Core 3.1.2.6."""
+
+    error: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    session: Session
+    account: Account
+
+
+Step = Login | SelectAccount | AskConsent | Refuse | Issue
+
+
+def next_step(request: AuthorizationRequest, facts: Facts, now: float) -> Step:
+    """The next page, or the answer. ``prompt=none`` turns each page into its error."""
+    if _another_person_signed_in(request, facts):
+        return Refuse("login_required", "someone else signed in than id_token_hint names")
+    login = _why_login(request, facts, now)
+    if login is not None:
+        return Refuse("login_required", login) if "none" in request.prompt else Login(login)
+    session, account = facts.session, facts.account
+    if session is None or account is None:  # unreachable by _why_login; refuses rather than trusts
+        return Refuse("login_required", "nobody is signed in")
+    if "select_account" in request.prompt and session.id not in (facts.chosen, facts.signed_in):
+        return SelectAccount("prompt=select_account asks which account to use")
+    consent = _why_consent(request, facts)
+    if consent is not None:
+        return Refuse("consent_required", consent) if "none" in request.prompt else AskConsent(consent)
+    return Issue(session, account)
+
+
+def _why_login(request: AuthorizationRequest, facts: Facts, now: float) -> str | None:
+    session, account = facts.session, facts.account
+    if session is None or account is None or account.disabled:
+        return "nobody is signed in"
+    if request.hint is not None and request.hint.subject != account.id:
+        return "id_token_hint names another person than the one signed in"
+    # Signed in for this very request is as fresh as any rule below can ask for.
+    if facts.signed_in == session.id:
+        return None
+    if "login" in request.prompt:
+        return "prompt=login asks for the password again"
+    if request.max_age is not None and now - session.auth_time >= request.max_age:
+        return f"max_age={request.max_age}, last sign-in was {int(now - session.auth_time)} s ago"
+    return None
+
+
+def _another_person_signed_in(request: AuthorizationRequest, facts: Facts) -> bool:
+    """OIDC Core 3.1.2.1: the hint was not met even by a fresh sign-in; asking again would go round in circles."""
+    if request.hint is None or facts.session is None or facts.signed_in != facts.session.id:
+        return False
+    return facts.session.account_id != request.hint.subject
+
+
+def _why_consent(request: AuthorizationRequest, facts: Facts) -> str | None:
+    if facts.consented:
+        return None
+    if "consent" in request.prompt:
+        return "prompt=consent asks again"
+    if request.client.consent == "skip":
+        return None
+    if facts.consent is None:
+        return "this app was not allowed before"
+    if not facts.consent.covers(request.scope, request.resources):
+        return "the app asks for more than was allowed before"
+    return None
+
+
+def may_act(account: Account | None, client_disabled: bool) -> str | None:
+    """The one gate of every grant, UserInfo, introspection and silent authorization: None, or why not."""
+    if client_disabled:
+        return "the client is disabled"
+    if account is not None and account.disabled:
+        return "the account is disabled"
+    return None

@@ -1,0 +1,144 @@
+"""An authorization request as a value: first who asks and where the answer goes, then the rest, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from idp.protocol.client import Client, Resource
+from idp.protocol.errors import Refused, Sent, Shown, visible
+from idp.protocol.parameters import Parameters
+from idp.protocol.uris import first_difference, redirect_uri_matches
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the answer of this request may go: proved before anything is sent there."""
+
+    client: Client
+    redirect_uri: str
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a valid ``id_token_hint`` says of the person the client expects (OIDC Core 3.1.2.1)."""
+
+    subject: str
+    sid: str | None = None
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A request whose every value was checked. ``scope`` and ``resources`` hold only what this client may ask for."""
+
+    target: Target
+    response_type: str
+    scope: tuple[str, ...]
+    resources: tuple[str, ...]
+    nonce: str | None = None
+    code_challenge: str | None = None
+    prompt: frozenset[str] = frozenset()
+    max_age: int | None = None
+    login_hint: str | None = None
+    hint: Hint | None = None
+    acr_values: tuple[str, ...] = ()
+    ui_locales: tuple[str, ...] = ()
+    display: str | None = None
+
+    @property
+    def client(self) -> Client:
+        return self.target.client
+
+    @property
+    def openid(self) -> bool:
+        return "openid" in self.scope
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What this server offers: the facts that checks compare a request with."""
+
+    issuer: str
+    scopes: frozenset[str]  # every scope that exists here
+    resources: dict[str, Resource]
+    response_types: frozenset[str]
+    response_modes: frozenset[str]
+    grant_types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a check looks at; it returns the fields it has settled, or raises Refused."""
+
+    parameters: Parameters
+    client: Client
+    rules: Rules
+    settled: dict[str, Any] = field(default_factory=dict)
+
+
+Check = Callable[[Draft], dict[str, Any]]
+
+
+def find_target(parameters: Parameters, client: Client | None) -> Target:
+    """The client and redirect URI this request may be answered at. Raises Shown: no redirect before this succeeds."""
+    sent_id = parameters.get("client_id")
+    if client is None or client.disabled:
+        raise Shown(
+            "invalid_request" if sent_id is None else "invalid_client",
+            "The app that sent you here is not known to this server.",
+            rule="RFC 6749 4.1.2.1",
+            received="no client_id" if sent_id is None else f"client_id {visible(sent_id)}",
+            expected="the client_id of a registered, enabled client",
+            mend="idp client list shows the registered clients; idp apply FILE registers one.",
+        )
+    sent = parameters.get("redirect_uri")
+    if sent is None:
+        raise Shown(
+            "invalid_request",
+            "The app did not say where to send the answer.",
+            rule="OpenID Connect Core 3.1.2.1",
+            received="no redirect_uri",
+            expected=" or ".join(client.redirect_uris) or "a registered redirect URI",
+            mend="Send redirect_uri exactly as it is registered.",
+        )
+    if not any(redirect_uri_matches(registered, sent) for registered in client.redirect_uris):
+        raise Shown(
+            "invalid_request",
+            "The address to return to is not registered for this app.",
+            rule="RFC 9700 2.1: redirect URIs are compared as exact strings",
+            received=visible(sent, 400),
+            expected=_nearest(client.redirect_uris, sent) or "a registered redirect URI (none is)",
+            mend=f"Send the registered address, or add this one to client {client.client_id} and run idp apply FILE.",
+        )
+    return Target(client, sent, parameters.get("state"))
+
+
+def _nearest(registered: Sequence[str], sent: str) -> str:
+    return max(registered, key=lambda uri: first_difference(uri, sent), default="")
+
+
+def validate(parameters: Parameters, target: Target, rules: Rules, checks: Sequence[Check]) -> AuthorizationRequest:
+    """Run the checks in list order. Raises Sent with the first refusal: the target is good, so the client is told."""
+    settled: dict[str, Any] = {}
+    try:
+        for check in checks:
+            settled |= check(Draft(parameters, target.client, rules, settled))
+    except Refused as refusal:
+        raise as_sent(refusal) from None
+    return AuthorizationRequest(target=target, **settled)
+
+
+def as_sent(refusal: Refused) -> Sent:
+    if isinstance(refusal, Sent):
+        return refusal
+    return Sent(
+        refusal.error,
+        refusal.description,
+        rule=refusal.rule,
+        received=refusal.received,
+        expected=refusal.expected,
+        mend=refusal.mend,
+    )

@@ -1,0 +1,175 @@
+"""What every part of the provider shares: one value of settings, clock, randomness, store, keys, and plain tables.
+
+It decides nothing. ``app.build`` fills the tables from the list of features; nobody changes them afterwards.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from idp.keyring import Keyring
+from idp.keyring.issuing import Issuer
+from idp.outbound import Outbound
+from idp.protocol.authorization import Authorization
+from idp.protocol.claims import STANDARD_SCOPES
+from idp.protocol.client import Client, Resource, Scope
+from idp.protocol.errors import Refused
+from idp.protocol.parameters import Parameters
+from idp.protocol.request import Check, Rules
+from idp.settings import Settings
+from idp.store.audit import Journal
+from idp.store.database import Database
+from idp.store.registry import current_epoch, load_clients, load_resources, load_scopes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A token request whose client is proved. The grant sees neither HTTP nor token formats."""
+
+    client: Client
+    parameters: Parameters
+    now: float
+
+
+GrantFunction = Callable[[TokenRequest, "Server"], Awaitable[Authorization]]
+
+
+class PasswordHasher(Protocol):
+    """Bounded hashing of human passwords; raises ``Busy`` when there is no room (DESIGN 15)."""
+
+    async def verify(self, stored: str | None, password: str) -> bool: ...
+    async def hash(self, password: str) -> str: ...
+    def is_weak(self, stored: str) -> bool: ...
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Registry:
+    """Clients, resources and scopes as last read, and the epoch they were read at."""
+
+    epoch: int = -1
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    scopes: Mapping[str, Scope] = field(default_factory=dict)
+    rules: Rules | None = None
+    origins: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Server:
+    settings: Settings
+    clock: Callable[[], float]
+    randomness: Callable[[int], bytes]
+    database: Database
+    journal: Journal
+    keyring: Keyring
+    outbound: Outbound
+    passwords: PasswordHasher
+    issuer_of_tokens: Issuer
+    grants: Mapping[str, GrantFunction]
+    checks: Sequence[Check]
+    response_types: frozenset[str]
+    response_modes: frozenset[str]
+    metadata: Mapping[str, Any]
+    registry: Registry = field(default_factory=Registry)
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def issuer(self) -> str:
+        return self.settings.issuer
+
+    @property
+    def dev(self) -> bool:
+        return self.settings.mode == "dev"
+
+    def now(self) -> float:
+        return self.clock()
+
+    def random_id(self, size: int = 16) -> str:
+        """``size`` random bytes as base64url text (16 for names, 32 for secrets)."""
+        return base64.urlsafe_b64encode(self.randomness(size)).rstrip(b"=").decode("ascii")
+
+    @property
+    def rules(self) -> Rules:
+        if self.registry.rules is None:
+            raise RuntimeError("the registry was not loaded: reload_registry() runs at start")
+        return self.registry.rules
+
+    def client(self, client_id: str | None) -> Client | None:
+        """A registered client, as of at most half a second ago (DESIGN 17); disabled ones too."""
+        return self.registry.clients.get(client_id) if client_id is not None else None
+
+    async def reload_registry(self, *, force: bool = False) -> None:
+        """Read clients, resources and scopes again if the epoch moved."""
+        epoch = await self.database.read(current_epoch)
+        if epoch == self.registry.epoch and not force:
+            return
+        clients = await self.database.read(load_clients)
+        resources = await self.database.read(load_resources)
+        scopes = await self.database.read(load_scopes)
+        rules = Rules(
+            issuer=self.issuer,
+            scopes=STANDARD_SCOPES | frozenset(scopes),
+            resources=resources,
+            response_types=self.response_types,
+            response_modes=self.response_modes,
+            grant_types=frozenset(self.grants),
+        )
+        origins = frozenset(origin for client in clients.values() for origin in client.origins)
+        self.registry = Registry(epoch, clients, resources, scopes, rules, origins)
+
+    def grant_for(self, client: Client, grant_type: str) -> GrantFunction:
+        """RFC 6749 5.2: unsupported here, or not allowed to this client."""
+        grant = self.grants.get(grant_type)
+        if grant is None:
+            raise Refused(
+                "unsupported_grant_type",
+                "This server does not offer that grant_type.",
+                rule="RFC 6749 5.2",
+                received=f"grant_type {grant_type[:60]!r}",
+                expected=" or ".join(sorted(self.grants)),
+                mend="Use authorization_code with PKCE for people, client_credentials for services.",
+            )
+        if grant_type not in client.grant_types:
+            raise Refused(
+                "unauthorized_client",
+                "This client may not use that grant_type.",
+                rule="RFC 6749 5.2",
+                received=f"grant_type {grant_type} from client {client.client_id}",
+                expected=" or ".join(client.grant_types) or "no grant_type",
+                mend=f"Add it to grant_types of client {client.client_id} and run idp apply FILE.",
+            )
+        return grant
+
+    async def issue(self, authorization: Authorization) -> dict[str, Any]:
+        """The members of a token response (RFC 6749 5.1)."""
+        answer = await self.issuer_of_tokens.issue(authorization, self.registry.resources)
+        self.journal.count("tokens.issued", authorization.client.client_id, authorization.grant_type)
+        return answer
+
+    def follow_refresh(self, secret: bytes) -> bytes:
+        """The successor of a refresh secret: any node computes the same (DESIGN 7)."""
+        return hmac.digest(self.keyring.secret("refresh"), secret, hashlib.sha256)
+
+    def seal(self, purpose: str, value: msgspec.Struct) -> str:
+        """A value the browser carries for us: unreadable, unchangeable, good for one purpose."""
+        return self.keyring.seal(purpose, msgspec.json.encode(value))
+
+    def unseal(self, purpose: str, text: str, kind: type[T]) -> T | None:
+        """None for anything we did not seal for this purpose."""
+        data = self.keyring.unseal(purpose, text)
+        if data is None:
+            return None
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.MsgspecError:
+            return None

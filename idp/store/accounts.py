@@ -1,0 +1,103 @@
+"""People: found by what they type, stored with their standard claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from idp.protocol.client import Account
+from idp.store.audit import Journal
+from idp.store.schema import accounts
+
+_BY_NAME = sa.select(accounts).where(accounts.c.username == sa.bindparam("username"))
+_BY_ID = sa.select(accounts).where(accounts.c.id == sa.bindparam("id"))
+_REHASH = (
+    sa.update(accounts)
+    .where(accounts.c.id == sa.bindparam("account"), accounts.c.password_hash == sa.bindparam("old"))
+    .values(password_hash=sa.bindparam("new"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An account with the hash its password is checked against (None: it has no password)."""
+
+    account: Account
+    password_hash: str | None
+
+
+def account_of(row: Any, prefix: str = "") -> Account:
+    return Account(
+        id=row[f"{prefix}id"],
+        username=row[f"{prefix}username"],
+        claims=msgspec.json.decode(row[f"{prefix}claims"]),
+        disabled=row[f"{prefix}disabled_at"] is not None,
+    )
+
+
+def find_by_username(connection: Connection, username: str) -> Credentials | None:
+    row = connection.execute(_BY_NAME, {"username": username}).mappings().first()
+    return Credentials(account_of(row), row["password_hash"]) if row else None
+
+
+def find_by_id(connection: Connection, account_id: str) -> Account | None:
+    row = connection.execute(_BY_ID, {"id": account_id}).mappings().first()
+    return account_of(row) if row else None
+
+
+def list_accounts(connection: Connection, limit: int = 1000) -> list[Account]:
+    rows = connection.execute(sa.select(accounts).order_by(accounts.c.username).limit(limit)).mappings()
+    return [account_of(row) for row in rows]
+
+
+def put_account(
+    connection: Connection,
+    journal: Journal,
+    *,
+    new_id: str,
+    username: str,
+    password_hash: str | None,
+    claims: dict[str, Any],
+    now: float,
+) -> str:
+    """Create a person, or change claims and (where one is given) password; answers created, changed or unchanged."""
+    data = msgspec.json.encode(claims)
+    row = connection.execute(_BY_NAME, {"username": username}).mappings().first()
+    if row is None:
+        connection.execute(
+            sa.insert(accounts).values(
+                id=new_id, username=username, password_hash=password_hash, claims=data, updated_at=now
+            )
+        )
+        journal.record(connection, now, "account.created", account_id=new_id, username=username)
+        return "created"
+    changes: dict[str, Any] = {} if row["claims"] == data else {"claims": data}
+    if password_hash is not None and row["password_hash"] != password_hash:
+        changes["password_hash"] = password_hash
+    if not changes:
+        return "unchanged"
+    connection.execute(sa.update(accounts).where(accounts.c.id == row["id"]).values(updated_at=now, **changes))
+    journal.record(connection, now, "account.changed", account_id=row["id"], changed=sorted(changes))
+    return "changed"
+
+
+def replace_hash(connection: Connection, account_id: str, old: str, new: str) -> None:
+    """Store a stronger hash of the same password, unless the password was changed meanwhile."""
+    connection.execute(_REHASH, {"account": account_id, "old": old, "new": new})
+
+
+def set_disabled(connection: Connection, journal: Journal, account_id: str, now: float, *, disabled: bool) -> bool:
+    change = sa.update(accounts).where(accounts.c.id == account_id).values(disabled_at=now if disabled else None)
+    found = connection.execute(change).rowcount == 1
+    if found:
+        event = "account.disabled" if disabled else "account.changed"
+        journal.record(connection, now, event, account_id=account_id)
+    return found
+
+
+def record_failed_login(connection: Connection, journal: Journal, account_id: str, now: float) -> None:
+    journal.record(connection, now, "login.failed", account_id=account_id)

@@ -1,0 +1,118 @@
+"""The audit journal (DESIGN 23): decisions are written in the transaction they belong to, counts in batches."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from idp.store.schema import audit
+
+# The catalogue: every event this server can write, and what it means. docs/events.md is checked against it.
+EVENTS: Mapping[str, str] = {
+    "server.started": "A process opened the database and began to serve.",
+    "account.created": "A person was added.",
+    "account.changed": "A person's claims or password were changed by an operator.",
+    "account.disabled": "A person may no longer sign in; their tokens are refused at our endpoints.",
+    "client.created": "An app was registered.",
+    "client.changed": "An app's registration was changed.",
+    "resource.changed": "A resource server was registered or changed.",
+    "scope.changed": "A scope was added or changed.",
+    "session.started": "A person signed in at a browser.",
+    "session.ended": "A session ended: signed out, replaced by another person, or ended by an operator.",
+    "login.failed": "A sign-in was refused; the account is named where it exists.",
+    "authorization.granted": "A code was issued to an app for a person.",
+    "consent.granted": "A person allowed an app.",
+    "consent.denied": "A person said no to an app.",
+    "code.replayed": "A code was used twice; everything it bought is revoked.",
+    "refresh.replayed": "A refresh token older than its grace was used; the family is revoked.",
+    "grant.revoked": "A grant was revoked at the revocation endpoint or by an operator.",
+    "token.revoked": "One access token was revoked.",
+    "client.refused": "A request of a proved, confidential client was refused.",
+    "tokens.issued": "Tokens issued since the last line, counted by client and grant type.",
+    "requests.refused": "Refusals of parties that proved nothing, in the last minute, counted by app named and error.",
+    "operator.token": "An operator issued a token for a person from the command line.",
+    "logout.delivered": "A client confirmed a back-channel logout.",
+    "logout.failed": "A back-channel logout did not reach its client; it is tried again unless given up.",
+    "key.created": "A signing key was made; it is published and waits.",
+    "key.rotated": "A waiting signing key was promoted by an operator.",
+    "key.revoked": "A signing key was withdrawn at once.",
+    "key.deleted": "A retired key's record was deleted at the end of its life.",
+}
+
+_INSERT = sa.insert(audit)
+
+
+class Journal:
+    """Numbers this process's events. ``writer`` is unique to the process; ``seq`` counts from 1."""
+
+    def __init__(self, writer: str) -> None:
+        self.writer = writer
+        self._seq = 0
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+
+    def record(
+        self,
+        connection: Connection,
+        at: float,
+        event: str,
+        *,
+        client_id: str | None = None,
+        account_id: str | None = None,
+        **detail: Any,
+    ) -> None:
+        """Write one event in the caller's transaction. ``detail`` never holds a secret. KeyError if uncatalogued."""
+        EVENTS[event]
+        self._seq += 1
+        connection.execute(
+            _INSERT,
+            {
+                "writer": self.writer,
+                "seq": self._seq,
+                "at": at,
+                "event": event,
+                "client_id": client_id,
+                "account_id": account_id,
+                "detail": json.dumps(detail, separators=(",", ":")).encode(),
+            },
+        )
+
+    def count(self, event: str, client_id: str, kind: str) -> None:
+        """Add one to a count that ``flush`` will write: for what happens too often for a row each."""
+        self._counts[event, client_id, kind] += 1
+
+    def pending(self, event: str) -> bool:
+        return any(counted == event for counted, _, _ in self._counts)
+
+    def flush(self, connection: Connection, at: float, event: str) -> None:
+        """Write the counts of one event since the last flush, one row a client."""
+        by_client: dict[str, dict[str, int]] = {}
+        for (counted, client_id, kind), number in list(self._counts.items()):
+            if counted == event:
+                by_client.setdefault(client_id, {})[kind] = number
+                del self._counts[counted, client_id, kind]
+        for client_id, kinds in by_client.items():
+            detail: dict[str, Any] = {**kinds}
+            self.record(connection, at, event, client_id=client_id or None, **detail)
+
+
+def record_start(connection: Connection, journal: Journal, at: float, *, version: str, mode: str) -> None:
+    journal.record(connection, at, "server.started", version=version, mode=mode)
+
+
+def record_refusal(
+    connection: Connection, journal: Journal, at: float, client_id: str, error: str, path: str, correlation_id: str
+) -> None:
+    journal.record(
+        connection, at, "client.refused", client_id=client_id, error=error, path=path, correlation_id=correlation_id
+    )
+
+
+def tail(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """The newest events, oldest first."""
+    rows = connection.execute(sa.select(audit).order_by(audit.c.at.desc(), audit.c.seq.desc()).limit(limit)).mappings()
+    return [dict(row) | {"detail": json.loads(row["detail"])} for row in reversed(rows.all())]

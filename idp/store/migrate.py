@@ -1,0 +1,53 @@
+"""Schema versions by alembic. ``serve`` never migrates: it compares, and names the command (DESIGN 25)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from idp.store.database import Database
+
+# The newest script in migrations/versions; compared here so that a start need not import alembic (40 ms, 10 MB).
+HEAD = "0001"
+_VERSION = sa.text("SELECT version_num FROM alembic_version")
+
+
+class SchemaMismatch(Exception):
+    """The database is older or newer than this program; ``found`` is its version, None for an empty database."""
+
+    def __init__(self, found: str | None) -> None:
+        super().__init__(f"the database's schema is {found or 'empty'}, this program needs {HEAD}: run idp migrate")
+        self.found = found
+
+
+def current(connection: Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(_VERSION).scalar()
+
+
+def require_current(database: Database) -> None:
+    """Raises SchemaMismatch."""
+    found = database.read_now(current)
+    if found != HEAD:
+        raise SchemaMismatch(found)
+
+
+def upgrade(database: Database) -> tuple[str | None, str]:
+    """Bring the schema to HEAD in one transaction; answers the versions before and after."""
+    before = database.read_now(current)
+    if before != HEAD:
+        database.write_now(_run)
+    return before, HEAD
+
+
+def _run(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,188 @@
+"""The tables. Times are Unix seconds as doubles; secrets we generate are kept as SHA-256 only (DESIGN 15).
+
+Key tables stand in ``store.keys``, on the same ``metadata``.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+
+def _time(name: str, *, nullable: bool = False) -> sa.Column[float]:
+    return sa.Column(name, sa.Double, nullable=nullable)
+
+
+def _hash(name: str, **options: bool) -> sa.Column[bytes]:
+    return sa.Column(name, sa.LargeBinary(32), **options)  # type: ignore[arg-type]
+
+
+clients = sa.Table(
+    "clients",
+    metadata,
+    sa.Column("client_id", sa.String(255), primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    _time("updated_at"),
+)
+
+resources = sa.Table(
+    "resources",
+    metadata,
+    sa.Column("uri", sa.String(2000), primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+scopes = sa.Table(
+    "scopes",
+    metadata,
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("username", sa.String(255), nullable=False, unique=True),
+    sa.Column("password_hash", sa.String(255)),
+    sa.Column("claims", sa.LargeBinary, nullable=False),
+    _time("disabled_at", nullable=True),
+    _time("updated_at"),
+)
+
+# `id` names the session inside; the cookie's value is only ever kept as `cookie_hash`, which changes at each sign-in
+# while the session (and with it every relying party's sid) may go on.
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    _hash("cookie_hash", nullable=False, unique=True),
+    sa.Column("account_id", sa.String(64), nullable=False, index=True),
+    _time("auth_time"),
+    sa.Column("amr", sa.String(255), nullable=False),
+    _time("created_at"),
+    _time("last_seen"),
+    _time("expires_at"),
+    _time("ended_at", nullable=True),
+)
+
+# One row is both: the `sid` this client knows the session by, and the line that says it must hear of the logout.
+session_clients = sa.Table(
+    "session_clients",
+    metadata,
+    sa.Column("session_id", sa.String(64), primary_key=True),
+    sa.Column("client_id", sa.String(255), primary_key=True),
+    sa.Column("sid", sa.String(64), nullable=False, unique=True),
+)
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    sa.Column("account_id", sa.String(64), primary_key=True),
+    sa.Column("client_id", sa.String(255), primary_key=True),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("resources", sa.Text, nullable=False),
+    _time("updated_at"),
+)
+
+grants = sa.Table(
+    "grants",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("client_id", sa.String(255), nullable=False),
+    sa.Column("account_id", sa.String(64), nullable=False, index=True),
+    sa.Column("session_id", sa.String(64), index=True),
+    sa.Column("sid", sa.String(64)),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("resources", sa.Text, nullable=False),
+    sa.Column("offline", sa.Boolean, nullable=False),  # outlives the session it was given in (OIDC Core 11)
+    sa.Column("amr", sa.String(255), nullable=False),
+    _time("auth_time"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("revoked_at", nullable=True),
+)
+
+codes = sa.Table(
+    "codes",
+    metadata,
+    _hash("hash", primary_key=True),
+    sa.Column("grant_id", sa.String(64), nullable=False),
+    sa.Column("client_id", sa.String(255), nullable=False),
+    sa.Column("redirect_uri", sa.Text, nullable=False),
+    sa.Column("code_challenge", sa.String(128)),
+    sa.Column("nonce", sa.Text),
+    _time("expires_at"),
+    _time("spent_at", nullable=True),
+)
+
+# One row per family (DESIGN 7): the live secret and its predecessor; older ones are recognised by hashing forward.
+refresh_tokens = sa.Table(
+    "refresh_tokens",
+    metadata,
+    sa.Column("handle", sa.String(32), primary_key=True),
+    sa.Column("grant_id", sa.String(64), nullable=False, index=True),
+    sa.Column("client_id", sa.String(255), nullable=False),
+    _hash("secret_hash", nullable=False),
+    _hash("previous_hash"),
+    sa.Column("generation", sa.Integer, nullable=False),
+    _time("rotated_at"),
+    _time("used_at"),
+    _time("expires_at"),
+)
+
+revoked_tokens = sa.Table(
+    "revoked_tokens",
+    metadata,
+    sa.Column("jti", sa.String(64), primary_key=True),
+    _time("expires_at"),
+)
+
+# Values that may count once, typed by purpose so that one kind can never pass for another (DESIGN 6).
+spent_values = sa.Table(
+    "spent_values",
+    metadata,
+    sa.Column("purpose", sa.String(32), primary_key=True),
+    _hash("hash", primary_key=True),
+    _time("expires_at"),
+)
+
+epoch = sa.Table(
+    "epoch",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("value", sa.Integer, nullable=False),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("writer", sa.String(32), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    _time("at"),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("client_id", sa.String(255)),
+    sa.Column("account_id", sa.String(64)),
+    sa.Column("detail", sa.LargeBinary, nullable=False),
+    sa.Index("audit_at", "at"),
+)
+
+# The outbox of back-channel logout: written with the session's end, sent by whoever holds the lease (DESIGN 24).
+logout_deliveries = sa.Table(
+    "logout_deliveries",
+    metadata,
+    sa.Column("jti", sa.String(64), primary_key=True),
+    sa.Column("client_id", sa.String(255), nullable=False),
+    sa.Column("account_id", sa.String(64), nullable=False),
+    sa.Column("sid", sa.String(64), nullable=False),
+    sa.Column("uri", sa.Text, nullable=False),
+    _time("created_at"),
+    _time("due_at"),
+    _time("claimed_until"),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    _time("delivered_at", nullable=True),
+    _time("given_up_at", nullable=True),
+    sa.Column("last_answer", sa.String(255)),
+    sa.Index("logout_deliveries_due", "due_at"),
+)

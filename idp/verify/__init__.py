@@ -1,0 +1,19 @@
+"""Owns how a resource server decides about an access token: finding an issuer's keys, caching them, judging
+the claims, and saying a refusal. It does not own how tokens are made, and knows no web framework.
+
+    verifier = Verifier("https://id.example.com", "https://api.example.com")
+    try:
+        token = await verifier.verify(bearer_token(headers.get("authorization")), scopes=["read"])
+    except Refused as refused:
+        answer(refused.status, {"WWW-Authenticate": refused.www_authenticate()}, str(refused))
+
+It needs the base install alone: cryptography, joserfc and the standard library.
+"""
+
+from .bearer import bearer_token
+from .claims import VerifiedToken
+from .fetch import Fetch, FetchError, Response
+from .refused import Refused
+from .verifier import Verifier
+
+__all__ = ["Fetch", "FetchError", "Refused", "Response", "VerifiedToken", "Verifier", "bearer_token"]

@@ -1,0 +1,62 @@
+"""A refused token: one value for the machine, the person and the HTTP answer (RFC 6750 section 3)."""
+
+from collections.abc import Sequence
+
+_STATUS = {"scope": 403, "malformed_request": 400, "keys_unavailable": 503}
+_ERROR = {"scope": "insufficient_scope", "malformed_request": "invalid_request"}
+_SILENT = frozenset({"missing_token", "keys_unavailable"})
+_DESCRIPTION_LIMIT = 300
+
+
+class Refused(Exception):
+    """Why a token does not count here.
+
+    ``reason``: ``missing_token``, ``malformed_request``, ``malformed``, ``too_large``, ``algorithm``,
+    ``critical``, ``typ``, ``issuer``, ``unknown_key``, ``keys_unavailable``, ``signature``, ``claim``,
+    ``audience``, ``subject``, ``expired``, ``not_yet_valid``, ``future`` or ``scope``. ``str()`` is a
+    sentence fit for the caller of the API; ``received`` and ``expected`` are the two values that differ,
+    where there are such. ``scope`` lists what the resource asked for.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        received: str | None = None,
+        expected: str | None = None,
+        scope: Sequence[str] = (),
+    ):
+        super().__init__(message)
+        self.reason = reason
+        self.received = received
+        self.expected = expected
+        self.scope = tuple(scope)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status: 401, 403 (a scope is missing), 400 (no well-formed request) or 503 (no keys)."""
+        return _STATUS.get(self.reason, 401)
+
+    @property
+    def error(self) -> str | None:
+        """The error word of RFC 6750 section 3.1; None without a token, or where the fault is ours."""
+        return None if self.reason in _SILENT else _ERROR.get(self.reason, "invalid_token")
+
+    def www_authenticate(self, **parameters: str) -> str:
+        """The WWW-Authenticate header; ``parameters`` (``realm``, ``resource_metadata``) come first.
+
+        Pure ASCII on one line whatever the token held: error_description has no room for quotes, backslashes
+        and other characters (RFC 6750 section 3).
+        """
+        values = dict(parameters)
+        if self.error is not None:
+            values |= {"error": self.error, "error_description": str(self)[:_DESCRIPTION_LIMIT]}
+            if self.scope:
+                values["scope"] = " ".join(self.scope)
+        return ("Bearer " + ", ".join(f'{name}="{_plain(value)}"' for name, value in values.items())).rstrip()
+
+
+def _plain(text: str) -> str:
+    text = text.replace('"', "'").replace("\\", "/")
+    return "".join(character if " " <= character <= "~" else "?" for character in text)

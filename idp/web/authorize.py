@@ -1,0 +1,186 @@
+"""The authorization endpoint (RFC 6749 3.1, OIDC Core 3.1.2): a dispatcher whose pages only ever come home to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.protocol import responses
+from idp.protocol.errors import Refused, Sent, Shown
+from idp.protocol.parameters import Parameters
+from idp.protocol.prompts import AskConsent, Facts, Issue, Login, Refuse, SelectAccount, Step, next_step
+from idp.protocol.request import AuthorizationRequest, Target, find_target, validate
+from idp.store.authorization import NewCode, issue_code
+from idp.store.sessions import Known, know
+from idp.web import interaction
+from idp.web.context import Web, see_other, server_of, web_of
+from idp.web.forms import read_form, read_query
+from idp.web.hints import read_hint
+from idp.web.interaction import Waiting, send_to, waiting_of
+from idp.web.refusals import tell_operator
+
+
+async def authorize(http: Request) -> Response:
+    """GET: decide now. POST never reads the session, which a cross-site POST does not carry: it comes back as GET."""
+    if http.method == "POST":
+        parameters = await read_as_page(http)
+        target = target_of(http, parameters)
+        try:
+            validated(http, parameters, target)
+        except Sent as refusal:
+            return refused(http, target, refusal)
+        # Nothing here is bound to a browser yet: like the parameters of a GET, it may be anyone's.
+        sealed = server_of(http).seal(_POSTED, Waiting(tuple(parameters.pairs()), server_of(http).now(), "", ""))
+        return see_other(f"{web_of(http).path('/authorize')}?t={sealed}")
+    return await advance(http, _posted(http) or _query(http), None)
+
+
+async def resume(http: Request) -> Response:
+    """Where every page comes home to: the same decision with what the page has settled."""
+    waiting = waiting_of(http, http.query_params.get("t"))
+    return await advance(http, waiting.parameters, waiting)
+
+
+async def advance(http: Request, parameters: Parameters, waiting: Waiting | None) -> Response:
+    """Decide the next step and do it: a page, an error to the client, or a code."""
+    target = target_of(http, parameters)
+    try:
+        request = validated(http, parameters, target)
+        known = await known_of(http, request)
+        step = next_step(request, facts_of(known, waiting), server_of(http).now())
+        if isinstance(step, Refuse):
+            raise Sent(
+                step.error, "The person has to act first.", rule="OpenID Connect Core 3.1.2.6", received=step.reason
+            )
+    except Sent as refusal:
+        return refused(http, target, refusal)
+    if isinstance(step, Issue) and known is not None:
+        return await issue(http, request, known, waiting)
+    return _to_page(http, step, parameters, waiting)
+
+
+def target_of(http: Request, parameters: Parameters) -> Target:
+    """Client and redirect URI, or Shown: from here on errors may be sent there."""
+    client = server_of(http).client(parameters.get("client_id"))
+    return find_target(parameters, client)
+
+
+def validated(http: Request, parameters: Parameters, target: Target) -> AuthorizationRequest:
+    """Every value checked. Raises Sent."""
+    server = server_of(http)
+    request = validate(parameters, target, server.rules, server.checks)
+    hint_text = parameters.get("id_token_hint")
+    if hint_text is None:
+        return request
+    hint = read_hint(server, hint_text, target.client.client_id)
+    if hint is None and "none" in request.prompt:
+        raise Sent("login_required", "The id_token_hint cannot be read.", rule="OpenID Connect Core 3.1.2.1")
+    return request if hint is None else replace(request, hint=hint)
+
+
+async def known_of(http: Request, request: AuthorizationRequest) -> Known | None:
+    web = web_of(http)
+    cookie = web.session_cookie.read(http.headers.raw)
+    if cookie is None:
+        return None
+    server = web.server
+    idle = server.settings.lifetimes.session_idle
+    return await server.database.read(know, cookie, request.client.client_id, server.now(), idle)
+
+
+def facts_of(known: Known | None, waiting: Waiting | None, *, consented: bool = False) -> Facts:
+    return Facts(
+        session=known.session if known else None,
+        account=known.account if known else None,
+        consent=known.consent if known else None,
+        signed_in=waiting.signed_in if waiting else None,
+        chosen=waiting.chosen if waiting else None,
+        consented=consented,
+    )
+
+
+async def issue(
+    http: Request, request: AuthorizationRequest, known: Known, waiting: Waiting | None, *, consented: bool = False
+) -> Response:
+    """One transaction writes grant, code, consent and sid; the answer leaves once it is durable."""
+    server = server_of(http)
+    lifetimes = server.settings.lifetimes
+    code = f"ac.{server.random_id(32)}"
+    new = NewCode(
+        request=request,
+        known=known,
+        code=code,
+        grant_id=server.random_id(16),
+        sid=server.random_id(16),
+        now=server.now(),
+        code_lifetime=lifetimes.code,
+        grant_lifetime=lifetimes.refresh_absolute,
+        transaction=waiting.transaction if waiting else None,
+        transaction_expires_at=waiting.expires_at if waiting else 0.0,
+        consented=consented,
+        remember=request.client.remembers_consent,
+    )
+    if not await server.database.write(issue_code, server.journal, new):
+        raise used_page()
+    return see_other(responses.success_url(request.target, server.issuer, {"code": code}))
+
+
+def used_page() -> Shown:
+    return Shown(
+        "expired",
+        "This page was already answered.",
+        rule="each request is answered once",
+        received="a second answer",
+        expected="one answer",
+        mend="Go back to the app and start again.",
+    )
+
+
+def refused(http: Request, target: Target, refusal: Sent) -> Response:
+    tell_operator(http, refusal, target.client.client_id)
+    return see_other(responses.error_url(target, server_of(http).issuer, refusal))
+
+
+def _to_page(http: Request, step: Step, parameters: Parameters, waiting: Waiting | None) -> Response:
+    web: Web = web_of(http)
+    fresh = None
+    if waiting is None:
+        waiting, fresh = interaction.begin(http, parameters)
+    pages = {Login: "/login", SelectAccount: "/select-account", AskConsent: "/consent"}
+    return send_to(web, pages[type(step)], waiting, fresh)
+
+
+_POSTED = "posted authorization request"
+
+
+def _posted(http: Request) -> Parameters | None:
+    if not http.scope["query_string"].startswith(b"t="):
+        return None
+    sealed = http.query_params["t"]
+    server = server_of(http)
+    posted = server.unseal(_POSTED, sealed, Waiting)
+    if posted is None or server.now() > posted.begun + 300:
+        raise used_page()
+    return posted.parameters
+
+
+def _query(http: Request) -> Parameters:
+    try:
+        return read_query(http)
+    except Refused as refusal:
+        raise as_shown(refusal) from None
+
+
+async def read_as_page(http: Request) -> Parameters:
+    """A form posted to a page or the authorization endpoint: what is wrong with it is shown, not answered as JSON."""
+    try:
+        return await read_form(http)
+    except Refused as refusal:
+        raise as_shown(refusal) from None
+
+
+def as_shown(refusal: Refused) -> Shown:
+    story = {name: getattr(refusal, name) for name in ("rule", "received", "expected", "mend", "status")}
+    return Shown(refusal.error, refusal.description, **story)

@@ -1,0 +1,61 @@
+"""What the web layer holds beside the server: pages, cookies, and how a request reaches them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from idp.server import Server
+from idp.web.cookies import Cookie, browser_cookie, session_cookie
+from idp.web.pages import Pages
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Made once by ``app.build``. ``base`` is the issuer's path, empty at a host's root."""
+
+    server: Server
+    pages: Pages
+    session_cookie: Cookie
+    browser_cookie: Cookie
+    origin: str
+    base: str
+
+    @classmethod
+    def of(cls, server: Server, pages: Pages) -> Web:
+        parts = urlsplit(server.issuer)
+        return cls(
+            server,
+            pages,
+            session_cookie(server.issuer),
+            browser_cookie(server.issuer),
+            f"{parts.scheme}://{parts.netloc}",
+            parts.path,
+        )
+
+    def path(self, name: str) -> str:
+        """A path of ours as the browser sees it: relative to the host, so it works however the host is reached."""
+        return f"{self.base}{name}"
+
+
+def web_of(http: Request) -> Web:
+    web: Web = http.app.state.web
+    return web
+
+
+def server_of(http: Request) -> Server:
+    return web_of(http).server
+
+
+def see_other(url: str) -> RedirectResponse:
+    """303: the browser continues with GET and repeats no body (RFC 9700 4.12)."""
+    return RedirectResponse(
+        url, status_code=303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    )
+
+
+def locale_of(http: Request, ui_locales: str | None = None) -> str:
+    return web_of(http).pages.choose(ui_locales, http.headers.get("accept-language"))

@@ -1,0 +1,78 @@
+"""Introspection (RFC 7662): for the client a token was issued to, and for the resource server it is meant for."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.grants.refresh_token import parse_refresh_token
+from idp.protocol.client import Client
+from idp.protocol.errors import invalid_client
+from idp.server import Server
+from idp.store.tokens import family
+from idp.web.bearer import accept, audiences
+from idp.web.client_authentication import authenticate
+from idp.web.context import server_of
+from idp.web.forms import json_response, read_form
+
+_INACTIVE = {"active": False}
+_MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "exp", "iat", "jti", "auth_time", "sid")
+
+
+async def introspect(http: Request) -> Response:
+    """Anything but a live token of the caller's own concern is ``{"active": false}``, without saying why (2.2)."""
+    server = server_of(http)
+    parameters = await read_form(http)
+    client = await authenticate(http, parameters, server, http.app.state.client_authentication)
+    if client.public:
+        raise invalid_client(
+            "Introspection needs a client with credentials.",
+            received=f"public client {client.client_id}",
+            expected="a confidential client",
+            mend="Register a confidential client for the resource server.",
+        )
+    text = parameters.require("token")
+    parsed = parse_refresh_token(text)
+    if parsed is not None:
+        return json_response(await _refresh_token(server, client, *parsed))
+    return json_response(await _access_token(server, client, text))
+
+
+async def _access_token(server: Server, client: Client, text: str) -> dict[str, Any]:
+    accepted = await accept(server, text)
+    if isinstance(accepted, str) or not _concerns(client, accepted.claims["client_id"], audiences(accepted.claims)):
+        return _INACTIVE
+    members = {name: accepted.claims[name] for name in _MEMBERS if name in accepted.claims}
+    account = accepted.standing.account
+    named = {"username": account.username} if account else {}
+    return {"active": True, "token_type": "Bearer", **named, **members}
+
+
+def _concerns(client: Client, client_id: str, audience: tuple[str, ...]) -> bool:
+    return client.client_id == client_id or not set(client.audiences).isdisjoint(audience)
+
+
+async def _refresh_token(server: Server, client: Client, handle: str, secret: bytes) -> dict[str, Any]:
+    row = await server.database.read(family, handle)
+    if row is None or row["client_id"] != client.client_id or not _alive(row, secret, server.now()):
+        return _INACTIVE
+    return {
+        "active": True,
+        "token_type": "refresh_token",
+        "client_id": client.client_id,
+        "scope": row["scope"],
+        "sub": row["account_id"],
+        "username": row["username"],
+        "iss": server.issuer,
+        "exp": int(row["expires_at"]),
+        "iat": int(row["rotated_at"]),
+    }
+
+
+def _alive(row: Any, secret: bytes, now: float) -> bool:
+    live = hmac.compare_digest(hashlib.sha256(secret).digest(), row["secret_hash"])
+    return live and row["revoked_at"] is None and row["disabled_at"] is None and now < row["expires_at"]

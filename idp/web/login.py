@@ -1,0 +1,119 @@
+"""The login page: one form, one thing; it comes home to the authorization endpoint."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.accounts.sign_in import prove_password
+from idp.protocol.client import Client
+from idp.protocol.errors import Busy, Sent
+from idp.protocol.request import AuthorizationRequest
+from idp.store.authorization import deny
+from idp.store.sessions import SignIn, begin
+from idp.web.authorize import known_of, read_as_page, refused, target_of, used_page, validated
+from idp.web.context import Web, locale_of, web_of
+from idp.web.interaction import Waiting, seal_form, send_to, waiting_of, waiting_of_form
+from idp.web.pages import Asker
+
+
+async def login_page(http: Request) -> Response:
+    waiting = waiting_of(http, http.query_params.get("t"))
+    return await _render(http, waiting)
+
+
+async def login_submit(http: Request) -> Response:
+    """A new cookie at every sign-in (SE-01); every failure looks and costs the same (EN-01, EN-02)."""
+    web = web_of(http)
+    form = await read_as_page(http)
+    waiting = waiting_of_form(http, form, "login")
+    if form.get("decision") == "deny":
+        return await _cancel(http, waiting)
+    username, password = form.get("username") or "", form.get("password") or ""
+    missing = tuple(name for name in ("username", "password") if form.get(name) is None)
+    if missing:
+        return await _render(http, waiting, username=username, errors=missing, status=400)
+    try:
+        account = await prove_password(web.server, username, password)
+    except Busy as busy:
+        return await _render(
+            http, waiting, username=username, errors=("busy",), retry_after=busy.retry_after, status=503
+        )
+    if account is None:
+        return await _render(http, waiting, username=username, errors=("credentials",), status=401)
+    cookie = web.server.random_id(32)
+    session_id = await web.server.database.write(
+        begin,
+        web.server.journal,
+        SignIn(
+            account_id=account.id,
+            amr="pwd",
+            cookie=cookie,
+            session_id=web.server.random_id(16),
+            old_cookie=web.session_cookie.read(http.headers.raw),
+            now=web.server.now(),
+            lifetime=web.server.settings.lifetimes.session_absolute,
+        ),
+    )
+    response = send_to(web, "/authorize/resume", msgspec.structs.replace(waiting, signed_in=session_id))
+    web.session_cookie.write(response, cookie, web.server.settings.lifetimes.session_absolute)
+    return response
+
+
+def asker_of(client: Client) -> Asker:
+    return Asker(client.name, client.client_uri, client.logo_uri, client.policy_uri, client.tos_uri)
+
+
+def request_of(http: Request, waiting: Waiting) -> AuthorizationRequest | Response:
+    """The waiting request, checked again; a client changed meanwhile gets its error as any request would."""
+    parameters = waiting.parameters
+    target = target_of(http, parameters)
+    try:
+        return validated(http, parameters, target)
+    except Sent as refusal:
+        return refused(http, target, refusal)
+
+
+async def _render(
+    http: Request,
+    waiting: Waiting,
+    *,
+    username: str = "",
+    errors: tuple[str, ...] = (),
+    retry_after: int = 0,
+    status: int = 200,
+) -> Response:
+    request = request_of(http, waiting)
+    if isinstance(request, Response):
+        return request
+    web: Web = web_of(http)
+    again = not errors and await known_of(http, request) is not None
+    return web.pages.page(
+        "login",
+        locale=locale_of(http, " ".join(request.ui_locales)),
+        status=status,
+        action=web.path("/login"),
+        t=seal_form(web, "login", waiting),
+        client=asker_of(request.client),
+        login_hint=username or request.login_hint or "",
+        errors=errors,
+        retry_after=retry_after,
+        reason="again" if again else "",
+        cancel=True,
+    )
+
+
+async def _cancel(http: Request, waiting: Waiting) -> Response:
+    """The person leaves without signing in: the client hears ``access_denied`` (RFC 6749 4.1.2.1)."""
+    request = request_of(http, waiting)
+    if isinstance(request, Response):
+        return request
+    server = web_of(http).server
+    client_id = request.client.client_id
+    if not await server.database.write(
+        deny, server.journal, waiting.transaction, waiting.expires_at, client_id, server.now()
+    ):
+        raise used_page()
+    refusal = Sent("access_denied", "The person did not sign in.", rule="RFC 6749 4.1.2.1", received="cancelled")
+    return refused(http, request.target, refusal)

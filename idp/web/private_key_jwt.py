@@ -1,0 +1,81 @@
+"""private_key_jwt (RFC 7523 3, OIDC Core 9): the client proves a key; each assertion counts once."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeGuard
+
+from idp.jose import JoseError, PublicKey, verify_compact
+from idp.protocol.client import Client
+from idp.protocol.errors import Refused, invalid_client
+from idp.server import Server
+from idp.store.spent import spend
+from idp.web.client_authentication import Presented
+
+ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+_MAX_LIFETIME = 600.0
+_LEEWAY = 30.0
+
+
+async def prove_key(presented: Presented, client: Client, server: Server) -> None:
+    """Signature by a registered key, audience exactly this issuer (RFC 10070), short life, and a ``jti`` never seen."""
+    now = server.now()
+    try:
+        token = verify_compact(
+            presented.assertion or "",
+            lambda header: _key(client, header.get("kid"), header.get("alg")),
+            algorithms=_algorithms(client),
+            typ=("JWT", "client-authentication+jwt", ""),
+        )
+    except JoseError as error:
+        raise _refused(client, error.reason, "a JWT signed by a registered key of the client") from None
+    claims = token.claims
+    if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
+        raise _refused(client, "another iss or sub", f"iss = sub = {client.client_id}")
+    if claims.get("aud") not in (server.issuer, [server.issuer]):
+        raise _refused(client, "another aud", f"aud = {server.issuer}, alone")
+    expires, jti = claims.get("exp"), claims.get("jti")
+    if not is_time(expires) or not now - _LEEWAY < expires <= now + _MAX_LIFETIME + _LEEWAY:
+        raise _refused(client, "exp in the past, missing, or too far ahead", f"exp within {_MAX_LIFETIME:g} s from now")
+    for name in ("nbf", "iat"):
+        if name in claims and not (is_time(claims[name]) and claims[name] <= now + _LEEWAY):
+            raise _refused(client, f"{name} in the future", "the clock of the client to be right")
+    if not isinstance(jti, str) or not 1 <= len(jti) <= 255:
+        raise _refused(client, "no jti", "a jti that is fresh for each assertion")
+    fresh = await server.database.write(spend, "client-assertion", f"{client.client_id} {jti}", expires + _LEEWAY)
+    if not fresh:
+        raise _refused(client, "an assertion used before", "a fresh assertion for each request")
+
+
+def _algorithms(client: Client) -> tuple[str, ...]:
+    pinned = client.token_endpoint_auth_signing_alg
+    return (pinned,) if pinned in ALGORITHMS else ALGORITHMS
+
+
+def _key(client: Client, kid: object, alg: object) -> PublicKey | None:
+    """The registered key of this ``kid``; without one, the only key that fits the algorithm."""
+    fitting: list[PublicKey] = []
+    for jwk in (client.jwks or {}).get("keys", []):
+        if kid is not None and jwk.get("kid") != kid:
+            continue
+        try:
+            key = PublicKey.from_jwk(jwk, None if "alg" in jwk else str(alg))
+        except JoseError:
+            continue
+        if key.alg == alg:
+            fitting.append(key)
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def is_time(value: object) -> TypeGuard[float]:
+    """A NumericDate (RFC 7519 2): a finite number, and ``true`` is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _refused(client: Client, received: str, expected: str) -> Refused:
+    return invalid_client(
+        "The client assertion was not accepted.",
+        received=f"{received} (client {client.client_id})",
+        expected=expected,
+        mend="Sign a new assertion for every request; idp client list shows the registered keys.",
+    )

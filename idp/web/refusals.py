@@ -1,0 +1,115 @@
+"""Telling both sides of a refusal: a safe sentence for the asker, the whole story for the operator, one id for both."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from idp.protocol.errors import Busy, Refused, Shown
+from idp.store.audit import record_refusal
+from idp.store.database import Unavailable
+from idp.web.context import locale_of, server_of, web_of
+from idp.web.forms import json_response, refusal_response
+from idp.web.pages import Problem
+
+log = logging.getLogger("idp.refusals")
+
+
+def correlation_id(http: Request) -> str:
+    """One short id a request, made when it is first needed: on the page, in the log, in the audit."""
+    state = http.scope.setdefault("state", {})
+    if "correlation_id" not in state:
+        state["correlation_id"] = server_of(http).random_id(6)
+    return str(state["correlation_id"])
+
+
+def tell_operator(http: Request, refusal: Refused, client_id: str | None = None) -> str:
+    """Log rule, received, expected and mend; count it. Answers the correlation id."""
+    server = server_of(http)
+    number = correlation_id(http)
+    story = " | ".join(f"{name}: {text}" for name, text in refusal.story().items())
+    log.info(
+        "refused %s %s | id: %s | client: %s | %s", http.method, http.scope["path"], number, client_id or "-", story
+    )
+    if not http.scope.get("idp.proved"):
+        server.journal.count("requests.refused", client_id or "", refusal.error)
+    return number
+
+
+async def on_refused(http: Request, error: Exception) -> Response:
+    """Programs get JSON (RFC 6749 5.2); people get the page."""
+    if isinstance(error, Shown):
+        return show(http, error)
+    if not isinstance(error, Refused):
+        raise error
+    client = http.scope.get("idp.client")
+    number = tell_operator(http, error, client.client_id if client else None)
+    if client is not None and http.scope.get("idp.proved"):
+        server = server_of(http)
+        await server.database.write(
+            record_refusal, server.journal, server.now(), client.client_id, error.error, http.scope["path"], number
+        )
+    response = refusal_response(error)
+    response.headers["X-Correlation-Id"] = number
+    return response
+
+
+def show(http: Request, refusal: Refused) -> Response:
+    web = web_of(http)
+    number = tell_operator(http, refusal)
+    developer = None
+    if web.server.dev:
+        developer = Problem(refusal.rule, refusal.received, refusal.expected, refusal.mend)
+    return web.pages.page(
+        "error",
+        locale=locale_of(http, http.query_params.get("ui_locales")),
+        status=refusal.status,
+        code=refusal.error,
+        sentence=refusal.description,
+        correlation_id=number,
+        developer=developer,
+    )
+
+
+async def on_busy(http: Request, error: Exception) -> Response:
+    """503 with Retry-After: nothing has changed, asking again is right."""
+    seconds = error.retry_after if isinstance(error, Busy) else 1
+    if isinstance(error, Unavailable):
+        log.error("database unavailable: %s", error)
+    if "text/html" in http.headers.get("accept", ""):
+        return web_of(http).pages.page("busy", locale=locale_of(http), retry_after=seconds)
+    members = {"error": "temporarily_unavailable", "error_description": "The server is busy; ask again shortly."}
+    return json_response(members, 503, {"Retry-After": str(seconds)})
+
+
+async def on_fault(http: Request, error: Exception) -> Response:
+    """A fault of ours: 500 that says nothing but the id under which the log holds it."""
+    number = correlation_id(http)
+    log.error("fault %s %s | id: %s", http.method, http.scope["path"], number, exc_info=error)
+    if "text/html" in http.headers.get("accept", ""):
+        return web_of(http).pages.page(
+            "error", locale=locale_of(http), status=500, code="server_error", correlation_id=number
+        )
+    members = {"error": "server_error", "error_description": "The server failed; the operator finds it by the id."}
+    return json_response(members, 500, {"X-Correlation-Id": number})
+
+
+async def on_http_error(http: Request, error: Exception) -> Response:
+    """404, 405, 413 and their like, as a page for people and one line for programs."""
+    status = getattr(error, "status_code", 500)
+    headers = dict(getattr(error, "headers", None) or {})
+    words = {
+        404: "There is nothing at this address.",
+        405: "This address does not take that method.",
+        413: "Too large.",
+    }
+    text = words.get(status, "The request could not be done.")
+    if "text/html" in http.headers.get("accept", ""):
+        page = show(http, Shown("not_found" if status == 404 else "invalid_request", text, status=status))
+        page.headers.update(headers)
+        return page
+    if status == 405 or http.scope["path"].endswith("/"):
+        return PlainTextResponse(text + "\n", status, headers)
+    return json_response({"error": "invalid_request", "error_description": text}, status, headers)

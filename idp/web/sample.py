@@ -1,0 +1,64 @@
+"""``/hello`` of ``idp dev``: a resource server like anybody's, using ``idp.verify`` and the public keys alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.server import Server
+from idp.verify import Refused, Verifier, bearer_token
+from idp.verify import Response as Fetched
+from idp.web.context import server_of
+from idp.web.forms import json_response
+
+
+def sample_verifier(server: Server) -> Verifier:
+    """Reads the JWKS as anyone would, without the detour over the network to itself."""
+
+    def own_jwks(url: str, headers: Mapping[str, str]) -> Fetched:
+        return Fetched(200, {"cache-control": "max-age=1"}, server.keyring.jwks)
+
+    return Verifier(
+        server.issuer,
+        server.issuer,
+        algorithms=server.settings.keys.algorithms,
+        jwks_uri=f"{server.issuer}/.well-known/jwks.json",
+        clock=server.clock,
+        fetch=own_jwks,
+        leeway=0,
+        cooldown=0,
+    )
+
+
+async def hello(http: Request) -> Response:
+    """200 with a greeting, or 401 that says why and what to do."""
+    verifier: Verifier = http.app.state.sample_verifier
+    try:
+        token = await verifier.verify(bearer_token(http.headers.get("authorization")))
+    except Refused as refused:
+        members = {
+            "error": refused.error or "no_token",
+            "why": str(refused),
+            "do": f'T=$(idp token alice); curl -H "Authorization: Bearer $T" {server_of(http).issuer}/hello',
+        }
+        headers = {"WWW-Authenticate": refused.www_authenticate(realm="hello")}
+        return json_response(members, refused.status, headers)
+    return json_response({"message": f"Hello, {token.subject}"})
+
+
+async def home(http: Request) -> Response:
+    """Where a curious browser lands first: what there is to try."""
+    server = server_of(http)
+    members = {
+        "issuer": server.issuer,
+        "discovery": f"{server.issuer}/.well-known/openid-configuration",
+        "keys": f"{server.issuer}/.well-known/jwks.json",
+        "try": [
+            f"curl -i {server.issuer}/hello",
+            f'T=$(idp token alice); curl -H "Authorization: Bearer $T" {server.issuer}/hello',
+            "idp keys list",
+        ],
+    }
+    return json_response(members)

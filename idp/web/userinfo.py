@@ -1,0 +1,36 @@
+"""UserInfo (OIDC Core 5.3) by GET and POST: the claims a token's scopes open, read fresh each time."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.protocol.claims import userinfo as userinfo_claims
+from idp.web.bearer import accept, audiences, bearer_token, unauthorized
+from idp.web.context import server_of
+from idp.web.forms import json_response, read_form
+
+
+async def userinfo(http: Request) -> Response:
+    server = server_of(http)
+    in_form = None
+    if http.method == "POST" and http.headers.get("content-length", "0") != "0":
+        in_form = (await read_form(http)).get("access_token")
+    accepted = await accept(server, bearer_token(http, in_form))
+    if isinstance(accepted, str):
+        raise unauthorized("invalid_token", f"The access token is not valid: {accepted}.", received=accepted)
+    http.scope["idp.client"] = accepted.client
+    if server.issuer not in audiences(accepted.claims):
+        names = ", ".join(audiences(accepted.claims))
+        text = f"The access token is not valid: aud is {names}, this is {server.issuer}."
+        raise unauthorized("invalid_token", text, received=f"aud {names}", expected=f"aud {server.issuer}")
+    account = accepted.standing.account
+    if account is None or "openid" not in accepted.scope:
+        raise unauthorized(
+            "insufficient_scope",
+            "UserInfo needs a token of a person with the scope openid.",
+            received=" ".join(accepted.scope) or "no scope",
+            expected="scope openid",
+            status=403,
+        )
+    return json_response(userinfo_claims(account, accepted.scope, server.registry.scopes))

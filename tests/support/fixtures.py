@@ -1,0 +1,26 @@
+"""Fixtures to import into a folder's conftest: one provider a module, a fresh browser a test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from idp.testing import Provider
+from support.apps import NATIVE, SPA, WEB, register
+from support.visitor import Visitor
+
+
+@pytest.fixture(scope="module")
+async def provider() -> AsyncIterator[Provider]:
+    """Shared by a module, because its keys cost 0.2 s. A test that changes people or consents brings its own."""
+    async with Provider() as started:
+        await register(started, WEB, SPA, NATIVE)
+        yield started
+
+
+@pytest.fixture
+async def visitor(provider: Provider) -> AsyncIterator[Visitor]:
+    browser = Visitor(provider)
+    yield browser
+    await browser.aclose()
