@@ -7,21 +7,29 @@ import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Mount, Route
+from starlette.requests import ClientDisconnect
+from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 import idp
 from idp.accounts.passwords import PasswordPool
-from idp.features import FEATURES, Endpoint, Feature
+from idp.features import FEATURES, Feature
 from idp.jobs import Jobs
-from idp.keyring import Keyring, generate_key_encryption_key, parse_key_encryption_ring, read_key_encryption_ring
+from idp.keyring import (
+    KeyEncryptionKeyExists,
+    Keyring,
+    KeyringError,
+    generate_key_encryption_key,
+    parse_key_encryption_ring,
+    read_key_encryption_ring,
+)
 from idp.keyring.issuing import Issuer
 from idp.keyring.key_encryption import KeyEncryptionRing
 from idp.outbound import Outbound
@@ -36,6 +44,7 @@ from idp.store.audit import Journal, record_start
 from idp.store.database import Database, Unavailable
 from idp.web import refusals
 from idp.web.context import Web
+from idp.web.dispatch import Dispatch, Handler, OnError
 from idp.web.door import Document, Door
 from idp.web.health import healthz, readyz
 from idp.web.pages import Pages
@@ -55,22 +64,15 @@ class Application:
         self.background: asyncio.Task[None] | None = None
         self.jobs = Jobs(server, [job for feature in features for job in feature.jobs])
         base = urlsplit(server.issuer).path
-        routes = [_route(base, endpoint) for feature in features for endpoint in feature.endpoints]
-        routes += [Route(f"{base}/healthz", healthz), Route(f"{base}/readyz", readyz)]
         self.starlette = Starlette(
-            routes=[*_merged(routes), Mount(pages.static.prefix, pages.static)],
-            exception_handlers={
-                Refused: refusals.on_refused,
-                Busy: refusals.on_busy,
-                Unavailable: refusals.on_busy,
-                HTTPException: refusals.on_http_error,
-                Exception: refusals.on_fault,
-            },
+            routes=[Mount(pages.static.prefix, pages.static)],
+            exception_handlers=_ON_ERROR,
             lifespan=self._lifespan,
             max_body_size=MAX_BODY,
         )
+        # A slash too many would be answered with a 307: the form sent again, where the request says (RFC 9700 4.12).
+        self.starlette.router.redirect_slashes = False
         state = self.starlette.state
-        state.web = Web.of(server, pages)
         state.client_authentication = {
             name: prove for feature in features for name, prove in feature.client_authentication.items()
         }
@@ -79,8 +81,11 @@ class Application:
         cors = frozenset(
             f"{base}{endpoint.path}" for feature in features for endpoint in feature.endpoints if endpoint.cors
         )
+        web = Web.of(server, pages)
+        self.endpoints = _endpoints(base, features)
+        dispatch = Dispatch(self.endpoints, _ON_ERROR, self.starlette, web, MAX_BODY)
         self._door = Door(
-            self.starlette, _documents(server, base), cors, lambda: server.registry.origins, loopback_only=server.dev
+            dispatch, _documents(server, base), cors, lambda: server.registry.origins, loopback_only=server.dev
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,9 +132,7 @@ def make_server(
 ) -> Server:
     """The shared value without its HTTP surface: what commands work with."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = settings.data_dir / DATABASE_FILE
-    path.touch(mode=0o600)  # before SQLite makes it: its WAL takes the same mode
-    database = Database(path, synchronous=settings.synchronous)
+    database = Database(settings.data_dir / DATABASE_FILE, synchronous=settings.synchronous)
     journal = Journal(randomness(8).hex())
     plan = KeyPlan(
         signs=settings.keys.signs,
@@ -188,7 +191,8 @@ def key_encryption_ring(settings: Settings) -> KeyEncryptionRing:
         path = dev_key_file(settings)
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return generate_key_encryption_key(path)
+            with suppress(KeyEncryptionKeyExists):  # another start of this checkout was a moment earlier
+                return generate_key_encryption_key(path)
     return read_key_encryption_ring(path or settings.data_dir / "key-encryption-key")
 
 
@@ -199,30 +203,28 @@ def dev_key_file(settings: Settings) -> Path:
     return folder / "dev-key-encryption-key"
 
 
-def _route(base: str, endpoint: Endpoint) -> Route:
-    return Route(f"{base}{endpoint.path}", endpoint.handler, methods=list(endpoint.methods))
+def _endpoints(base: str, features: Sequence[Feature]) -> dict[str, dict[str, Handler]]:
+    """Path to method to handler, under the issuer's path."""
+    # HEAD is answered only here: elsewhere GET may issue a code, or sign somebody out.
+    health = (("/healthz", healthz), ("/readyz", readyz))
+    table: dict[str, dict[str, Handler]] = {
+        f"{base}{path}": {"GET": handler, "HEAD": handler} for path, handler in health
+    }
+    for endpoint in (endpoint for feature in features for endpoint in feature.endpoints):
+        methods = table.setdefault(f"{base}{endpoint.path}", {})
+        methods |= dict.fromkeys(endpoint.methods, endpoint.handler)
+    return table
 
 
-def _merged(routes: Sequence[Route]) -> list[Route]:
-    """Endpoints of one path become one route, so that 405's Allow names every method of the path."""
-    by_path: dict[str, list[Route]] = {}
-    for route in routes:
-        by_path.setdefault(route.path, []).append(route)
-    merged = []
-    for path, same in by_path.items():
-        if len(same) == 1:
-            merged.append(same[0])
-            continue
-        handlers = {method: route.endpoint for route in same for method in (route.methods or ())}
-        merged.append(Route(path, _by_method(handlers), methods=list(handlers)))
-    return merged
-
-
-def _by_method(handlers: dict[str, Callable[..., object]]) -> Callable[..., object]:
-    async def dispatch(http: object) -> object:
-        return await handlers[http.method](http)  # type: ignore[attr-defined,misc]
-
-    return dispatch
+_ON_ERROR: dict[type[Exception], OnError] = {
+    Refused: refusals.on_refused,
+    Busy: refusals.on_busy,
+    Unavailable: refusals.on_busy,
+    KeyringError: refusals.on_busy,
+    HTTPException: refusals.on_http_error,
+    ClientDisconnect: refusals.on_gone,
+    Exception: refusals.on_fault,
+}
 
 
 def _metadata(settings: Settings, features: Sequence[Feature], grants: Mapping[str, object]) -> dict[str, object]:

@@ -31,6 +31,11 @@ async def flush_issued(server: Server) -> None:
         await server.database.write(server.journal.flush, server.now(), "tokens.issued")
 
 
+async def flush_failed_logins(server: Server) -> None:
+    if server.journal.pending("login.failed"):
+        await server.database.write(server.journal.flush, server.now(), "login.failed")
+
+
 async def flush_refusals(server: Server) -> None:
     if server.journal.pending("requests.refused"):
         await server.database.write(server.journal.flush, server.now(), "requests.refused")
@@ -46,6 +51,7 @@ CORE_JOBS: tuple[Job, ...] = (
     Job("registry", lambda server: 0.5, watch_registry),
     Job("keys", lambda server: server.keyring.poll, tend_keys),
     Job("issued tokens", lambda server: _FLUSH_SECONDS, flush_issued),
+    Job("failed sign-ins", lambda server: _FLUSH_SECONDS, flush_failed_logins),
     Job("refusals", lambda server: _REFUSALS_SECONDS, flush_refusals),
     Job("sweep", lambda server: _SWEEP_SECONDS, sweep_expired),
 )
@@ -76,7 +82,7 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._tasks:
-            for flush in (flush_issued, flush_refusals):
+            for flush in (flush_issued, flush_failed_logins, flush_refusals):
                 await flush(self._server)
         self._tasks = []
 
@@ -94,7 +100,9 @@ class Jobs:
                 await asyncio.sleep(seconds)
                 continue
             try:
-                await asyncio.wait_for(self._wake.wait(), seconds)
+                # Not wait_for: before Python 3.12 it forgets a cancellation that comes together with the wake-up.
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
                 self._wake.clear()
             except TimeoutError:
                 pass

@@ -82,8 +82,8 @@ class _Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class _Table(_Claims, frozen=True, kw_only=True):
     username: Annotated[str, Meta(min_length=1, max_length=255)]
     sub: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$")] | None = None
-    password: Annotated[str, Meta(extra={"secret": True})] | None = None
-    password_hash: Annotated[str, Meta(extra={"secret": True})] | None = None
+    password: Annotated[str | None, Meta(extra={"secret": True})] = None
+    password_hash: Annotated[str | None, Meta(extra={"secret": True})] = None
     password_file: str | None = None
 
 

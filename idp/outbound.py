@@ -26,6 +26,8 @@ SECONDS = 5.0
 MAX_BODY = 65_536
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Everything else of IPv6 is local, old ways to write IPv4, or nobody's (RFC 4291 2.4).
+_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 class OutboundError(Exception):
@@ -54,6 +56,8 @@ class AddressGuard:
                 return self.permits(inner)
         if any(address.version == network.version and address in network for network in self._allow):
             return True
+        if address.version == 6 and address not in _UNICAST:
+            return False
         return address.is_global and not address.is_multicast
 
     async def resolve(self, host: str, port: int) -> str:
@@ -135,9 +139,7 @@ class Outbound:
         return await self._send("POST", url, form)
 
     async def _send(self, method: str, url: str, form: Mapping[str, str] | None) -> Answer:
-        scheme = urlsplit(url).scheme
-        if scheme != "https" and not (scheme == "http" and self._may_be_plain(url)):
-            raise OutboundError(f"{scheme or 'no scheme'} is not https")
+        self._check(url)
         try:
             async with asyncio.timeout(SECONDS), self._open().stream(method, url, data=form) as response:
                 body = bytearray()
@@ -151,9 +153,16 @@ class Outbound:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise OutboundError(type(error).__name__) from error
 
-    def _may_be_plain(self, url: str) -> bool:
-        host = (urlsplit(url).hostname or "").lower()
-        return self._loopback and (host == "localhost" or host.endswith(".localhost") or _is_loopback(host))
+    def _check(self, url: str) -> None:
+        """https; or http where dev calls this machine."""
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise OutboundError("the address cannot be taken apart") from error
+        host = (parts.hostname or "").lower()
+        local = host == "localhost" or host.endswith(".localhost") or _is_loopback(host)
+        if parts.scheme != "https" and not (parts.scheme == "http" and self._loopback and local):
+            raise OutboundError(f"{parts.scheme or 'no scheme'} is not https")
 
     async def aclose(self) -> None:
         if self._client is not None:

@@ -116,9 +116,11 @@ class Server:
         clients = await self.database.read(load_clients)
         resources = await self.database.read(load_resources)
         scopes = await self.database.read(load_scopes)
+        # Without the grant there is nothing offline_access could mean.
+        absent = frozenset(() if "refresh_token" in self.grants else ("offline_access",))
         rules = Rules(
             issuer=self.issuer,
-            scopes=STANDARD_SCOPES | frozenset(scopes),
+            scopes=(STANDARD_SCOPES - absent) | frozenset(scopes),
             resources=resources,
             response_types=self.response_types,
             response_modes=self.response_modes,

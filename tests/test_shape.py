@@ -33,6 +33,7 @@ ORDER = (
     "jobs",
     "app",
     "control",
+    "serving",
     "testing",
     "cli",
 )
@@ -48,7 +49,7 @@ KNOWN_ONLY_TO = {
     "starlette": {"web", "features", "app", "testing"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
-    "uvicorn": {"cli", "testing"},
+    "uvicorn": {"serving", "cli", "testing"},
     "click": {"cli"},
     "jinja2": {"web"},
     "httpx2": {"outbound", "cli", "testing"},

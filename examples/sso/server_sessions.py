@@ -50,8 +50,10 @@ class SessionTable:
         for _, data in self._rows.values():
             who = data.get("user")
             if who and (who["sid"] == sid if sid is not None else who["sub"] == sub):
+                # A sign-in under way in the same browser (Authlib keeps it here) is somebody's next session.
+                under_way = {name: value for name, value in data.items() if name.startswith("_state_")}
                 data.clear()
-                data["ended_at"] = time.time()
+                data.update(under_way, ended_at=time.time())
                 ended += 1
         return ended
 

@@ -42,6 +42,13 @@ class Desk:
 
         return load(self.settings_file, self.environ, self.mode, self.options)
 
+    def issuer(self) -> str:
+        """The running server's, which may have been started with a port of its own; else the settings'."""
+        from idp.control.calling import running_issuer
+
+        settings = self.settings()
+        return running_issuer(settings) or settings.issuer
+
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """One operation, in effect when this returns. Raises ControlError or SettingsError."""
         from idp.control import ControlError, call

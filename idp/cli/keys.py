@@ -74,6 +74,17 @@ def revoke(desk: Desk, kid: str) -> None:
 
 
 @keys.command()
+@pass_desk
+def rewrap(desk: Desk) -> None:
+    """Seal private keys and secrets under the first key of the key-encryption file.
+
+    A running server does it with the file as it was when it started: restart it after changing the file.
+    """
+    _lines(desk.call("keys.rewrap")["lines"])
+    say.next_commands(("idp check --deploy", "see that all is well"))
+
+
+@keys.command()
 @click.option("--jwks", "form", flag_value="jwks", default="jwks", help="All published keys as JSON (the default).")
 @click.option("--pem", "form", flag_value="pem", help="One key in PEM, for tools that know no JWKS.")
 @click.option("--alg", default="RS256", show_default=True, help="With --pem: the algorithm whose signing key is meant.")

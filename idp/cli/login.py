@@ -61,7 +61,7 @@ class Attempt:
 def login(desk: Desk, issuer: str | None, client: str, scope: str, browser: bool, timeout: int) -> None:
     """Sign in with your browser and keep the tokens for idp refresh. Prints the access token."""
     settings = desk.settings()
-    issuer = issuer or settings.issuer
+    issuer = issuer or desk.issuer()
     metadata = _metadata(issuer)
     attempt = Attempt.new()
     with Listener() as listener:

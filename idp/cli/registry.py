@@ -72,7 +72,7 @@ def add_client(desk: Desk, /, public: bool, native: bool, service: bool, refresh
         say.line(f"client_secret  {result['client_secret']}")
         say.note("the secret is stored as a hash only: it is not shown again")
     say.next_commands(
-        (f"curl {desk.settings().issuer}/.well-known/openid-configuration", "all the app needs to know"),
+        (f"curl {desk.issuer()}/.well-known/openid-configuration", "all the app needs to know"),
         ("idp client list", "all apps"),
     )
 

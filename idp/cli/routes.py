@@ -44,7 +44,7 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
             ]
     health = (("/healthz", "the process lives"), ("/readyz", "it can serve"))
     found += [Route("GET", f"{base}{path}", "nobody", meaning) for path, meaning in health]
-    return tuple(found)
+    return tuple(dict.fromkeys(found))  # grants share /token
 
 
 @click.command()
@@ -53,4 +53,4 @@ def routes(desk: Desk) -> None:
     """Method, path, who may call it, and the section it follows."""
     settings = desk.settings()
     say.table(("method", "path", "who may call it", "source"), routes_of(settings))
-    say.next_commands((f"curl {settings.issuer}/.well-known/openid-configuration", "the same for programs"))
+    say.next_commands((f"curl {desk.issuer()}/.well-known/openid-configuration", "the same for programs"))

@@ -14,6 +14,7 @@ import uvicorn
 from idp.app import Application, build
 from idp.control.calling import only_opener
 from idp.control.listening import listening
+from idp.serving import server_config
 from idp.settings import Settings
 
 Ready = Callable[[Application], Awaitable[None]]
@@ -23,22 +24,7 @@ def run(settings: Settings, ready: Ready) -> None:
     """Serve until a signal ends it. ``ready`` runs once the address answers."""
     with only_opener(settings.data_dir):
         application = build(settings)
-        config = uvicorn.Config(
-            application,
-            host=settings.listen_host,
-            port=settings.listen_port,
-            loop="auto",
-            http="httptools",
-            ws="none",
-            lifespan="off",  # opened and closed here, so that a start that fails is told in our words
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            log_config=None,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=10,
-            backlog=2048,
-        )
+        config = server_config(application, host=settings.listen_host, port=settings.listen_port)
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(_serve(_Server(config), application, ready))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -87,7 +86,3 @@ def wants_colour(environ_no: str | None, environ_force: str | None) -> bool | No
     if environ_no:
         return False
     return True if environ_force else None
-
-
-def is_terminal() -> bool:
-    return sys.stdout.isatty()

@@ -16,7 +16,7 @@ from idp.app import make_server, prepare
 from idp.control.errors import ControlError
 from idp.control.operations import run
 from idp.features import FEATURES
-from idp.keyring import KeyringError
+from idp.keyring import KeyEncryptionKeyMismatch, KeyringError
 from idp.settings import Settings
 from idp.store.migrate import SchemaMismatch
 
@@ -35,6 +35,12 @@ def call(settings: Settings, operation: str, **arguments: Any) -> dict[str, Any]
         raise ControlError(**answer["refused"])
     result: dict[str, Any] = answer["result"]
     return result
+
+
+def running_issuer(settings: Settings) -> str | None:
+    """The issuer of the server that has this data folder open; None with none running."""
+    answer = _over_socket(settings.data_dir / SOCKET, "info", {})
+    return None if answer is None or "result" not in answer else str(answer["result"]["issuer"])
 
 
 @contextmanager
@@ -92,7 +98,12 @@ def _short(path: Path) -> str:
 async def _here(settings: Settings, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
     server = make_server(settings, [feature for feature in FEATURES if feature.active(settings)])
     try:
-        await prepare(server, serving=False)
+        try:
+            await prepare(server, serving=False)
+        except KeyEncryptionKeyMismatch:
+            # The one command that goes on without the old key is the one for its loss.
+            if not arguments.get("new_kek"):
+                raise
         return await run(server, operation, arguments)
     except KeyringError as error:
         raise ControlError(error.rule, received=error.received, expected=error.expected, mend=error.mend) from error

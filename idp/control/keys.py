@@ -24,5 +24,11 @@ async def revoke(server: Server, kid: str) -> dict[str, Any]:
     return {**dataclasses.asdict(report), "lines": list(report.lines())}
 
 
+async def rewrap(server: Server) -> dict[str, Any]:
+    """Seal everything under the first key-encryption key this process was started with."""
+    report = await server.keyring.rewrap()
+    return {**dataclasses.asdict(report), "lines": list(report.lines())}
+
+
 async def jwks(server: Server) -> dict[str, Any]:
     return {"jwks": json.loads(server.keyring.jwks)}

@@ -26,10 +26,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "keys.list": keys.listing,
     "keys.rotate": keys.rotate,
     "keys.revoke": keys.revoke,
+    "keys.rewrap": keys.rewrap,
     "keys.jwks": keys.jwks,
     "audit.tail": watching.audit_tail,
     "logout.deliveries": watching.logout_deliveries,
     "deploy_check": watching.deploy_check,
+    "info": watching.info,
 }
 
 

@@ -46,7 +46,7 @@ async def token(
             refusal.description, received=refusal.received, expected=refusal.expected, mend=refusal.mend
         ) from None
     now, grant_id = server.now(), server.random_id(16)
-    secret = server.randomness(32) if earns_refresh(asking, granted) else None
+    secret = server.randomness(32) if earns_refresh(asking, granted, server.grants) else None
     handle = server.random_id(16)
     await server.database.write(
         grants.begin,

@@ -11,7 +11,7 @@ from idp.store import audit, logout
 
 async def audit_tail(server: Server, limit: int = 20) -> dict[str, Any]:
     """The newest events, counts still in memory written first."""
-    for event in ("tokens.issued", "requests.refused"):
+    for event in ("tokens.issued", "login.failed", "requests.refused"):
         if server.journal.pending(event):
             await server.database.write(server.journal.flush, server.now(), event)
     return {"events": await server.database.read(audit.tail, limit)}
@@ -23,3 +23,8 @@ async def logout_deliveries(server: Server, limit: int = 50) -> dict[str, Any]:
 
 async def deploy_check(server: Server) -> dict[str, Any]:
     return {"checks": [check.members() for check in await deploy_checks(server)]}
+
+
+async def info(server: Server) -> dict[str, Any]:
+    """Which provider this data folder is: a server may have been started with options the command does not repeat."""
+    return {"issuer": server.issuer, "mode": server.settings.mode}

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from idp.features.feature import Endpoint, Feature
 from idp.grants.authorization_code import authorization_code
 from idp.grants.client_credentials import client_credentials
 from idp.grants.refresh_token import refresh_token
+from idp.settings import Settings
 from idp.web.introspection import introspect
 from idp.web.revocation import revoke
 from idp.web.token import token
 from idp.web.userinfo import userinfo
 
+# Each grant brings the endpoint along: whichever of them are on, it is there once, and without any it is gone.
 _TOKEN = Endpoint("/token", ("POST",), token, "client", "RFC 6749 3.2", cors=True)
+
+
+def _token_endpoint(settings: Settings) -> Mapping[str, Any]:
+    return {"token_endpoint": f"{settings.issuer}/token"}
+
 
 AUTHORIZATION_CODE = Feature(
     "authorization code",
     endpoints=(_TOKEN,),
     grants={"authorization_code": authorization_code},
-    metadata=lambda settings: {"token_endpoint": f"{settings.issuer}/token"},
+    metadata=_token_endpoint,
 )
-REFRESH_TOKEN = Feature("refresh token", grants={"refresh_token": refresh_token})
-CLIENT_CREDENTIALS = Feature("client credentials", grants={"client_credentials": client_credentials})
+REFRESH_TOKEN = Feature(
+    "refresh token",
+    endpoints=(_TOKEN,),
+    grants={"refresh_token": refresh_token},
+    metadata=_token_endpoint,
+)
+CLIENT_CREDENTIALS = Feature(
+    "client credentials",
+    endpoints=(_TOKEN,),
+    grants={"client_credentials": client_credentials},
+    metadata=_token_endpoint,
+)
 
 USERINFO = Feature(
     "userinfo",

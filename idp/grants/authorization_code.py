@@ -31,7 +31,7 @@ async def authorization_code(request: TokenRequest, server: Server) -> Authoriza
             redirect_uri=parameters.get("redirect_uri"),
             challenge=_challenge(parameters.get("code_verifier")),
             narrow=narrower(parameters),
-            earns_refresh=lambda grant: earns_refresh(client, grant.scope),
+            earns_refresh=lambda grant: earns_refresh(client, grant.scope, server.grants),
             handle=handle,
             secret_hash=hashlib.sha256(secret).digest(),
             now=request.now,
@@ -41,6 +41,7 @@ async def authorization_code(request: TokenRequest, server: Server) -> Authoriza
     if isinstance(outcome, Refused):
         raise outcome
     scope = narrowed_scope(parameters, outcome.scope)
+    earned = earns_refresh(client, outcome.scope, server.grants)
     return Authorization(
         client=client,
         scope=scope,
@@ -54,7 +55,7 @@ async def authorization_code(request: TokenRequest, server: Server) -> Authoriza
         sid=outcome.sid,
         nonce=outcome.nonce,
         id_token="openid" in scope,
-        refresh_token=format_refresh_token(handle, secret) if earns_refresh(client, outcome.scope) else None,
+        refresh_token=format_refresh_token(handle, secret) if earned else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Container
 
 from idp.grants.narrowing import narrowed_resources, narrowed_scope, narrower
 from idp.protocol.authorization import Authorization
@@ -17,9 +18,11 @@ from idp.store.refresh import Refresh, refresh
 _TOKEN = re.compile(r"rt\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
-def earns_refresh(client: Client, scope: tuple[str, ...]) -> bool:
-    """Granted ``offline_access``, or a client whose refresh tokens die with the session."""
-    return "refresh_token" in client.grant_types and (client.refresh == "session" or "offline_access" in scope)
+def earns_refresh(client: Client, scope: tuple[str, ...], offered: Container[str]) -> bool:
+    """Granted ``offline_access``, or a client whose refresh tokens die with the session; and it is ``offered``."""
+    if "refresh_token" not in offered or "refresh_token" not in client.grant_types:
+        return False
+    return client.refresh == "session" or "offline_access" in scope
 
 
 def format_refresh_token(handle: str, secret: bytes) -> str:

@@ -1,5 +1,4 @@
-"""The ring as a process holds it: lives, public keys and signers, and the answers that change with the clock
-alone.
+"""The ring as a process holds it: lives, public keys and signers, and the answers that change by the clock alone.
 
 A ``HeldRing`` never changes; a new reading of the database, or a moved expiry mark, makes another.
 """
@@ -21,9 +20,7 @@ from idp.store.keys import StoredKey
 
 @dataclass(frozen=True, slots=True)
 class HeldKey:
-    """One key. A half that is damaged is None, and ``fault`` says why; a private half that was destroyed is
-    no fault.
-    """
+    """One key. A damaged half is None, and ``fault`` says why; a private half that was destroyed is no fault."""
 
     life: KeyLife
     public: PublicKey | None
@@ -70,9 +67,7 @@ class HeldRing:
     plan: KeyPlan
 
     def slot(self, alg: str, now: float) -> Slot:
-        """Who signs at ``now``. Raises UnknownKey, KeyNotReady or KeyUnreadable; another algorithm never
-        steps in.
-        """
+        """Who signs at ``now``. Raises UnknownKey, KeyNotReady or KeyUnreadable; another algorithm never steps in."""
         if alg not in self.ring.algorithms:
             raise UnknownKey(
                 "tokens are signed with the algorithms in use",
@@ -98,9 +93,7 @@ class HeldRing:
         return PublicKeySet(body, etag, Span(now, next_change(self.ring, now, self.plan)))
 
     def verifying(self, kid: object, now: float, *, allow_retired: bool) -> PublicKey | None:
-        """The key that may have signed a token under ``kid``: published, or retired where an old hint may
-        come back.
-        """
+        """The key that may have signed a token under ``kid``: published, or retired where an old hint may come back."""
         held = self.keys.get(kid) if isinstance(kid, str) else None
         if held is None or held.life.revoked_at is not None:
             return None

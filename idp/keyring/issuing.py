@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from idp.keyring.keyring import Keyring
@@ -22,6 +23,7 @@ class Issuer:
 
     async def issue(self, auth: Authorization, resources: Mapping[str, Resource]) -> dict[str, Any]:
         """RFC 6749 5.1, with an ID token where OpenID Connect asks for one (Core 3.1.3.3)."""
+        auth = replace(auth, scope=_understood(auth, resources))
         targets = [resources[uri] for uri in auth.audience if uri in resources]
         lifetime = self._lifetime(auth, targets)
         expires_at = int(auth.now + lifetime)
@@ -62,6 +64,15 @@ class Issuer:
             *(target.access_token_lifetime for target in targets),
         ]
         return min((seconds for seconds in asked if seconds is not None), default=self._settings.lifetimes.access_token)
+
+
+def _understood(auth: Authorization, resources: Mapping[str, Resource]) -> tuple[str, ...]:
+    """RFC 8707 2.2: a token for named resources leaves out the scopes that belong to other ones."""
+    if not auth.audience:
+        return auth.scope
+    foreign = {word for uri, other in resources.items() if uri not in auth.audience for word in other.scopes}
+    own = {word for uri in auth.audience if uri in resources for word in resources[uri].scopes}
+    return tuple(word for word in auth.scope if word in own or word not in foreign)
 
 
 def _access_token_alg(auth: Authorization, targets: list[Resource]) -> str:

@@ -29,9 +29,7 @@ Decide = Callable[[Ring, float], Sequence[Step]]
 
 
 class Keeper:
-    """Holds the ring as last read in ``held``. Changes are made by one caller at a time: the ``Keyring`` sees
-    to it.
-    """
+    """Holds the ring as last read in ``held``. Changes are made by one caller at a time: the ``Keyring`` sees to it."""
 
     def __init__(
         self,
@@ -69,9 +67,7 @@ class Keeper:
         return self._kek
 
     async def bind(self) -> None:
-        """Compare the stored check value; a new database takes the current key's. Raises
-        KeyEncryptionKeyMismatch.
-        """
+        """Compare the stored check value; a new database takes the current key's. Raises KeyEncryptionKeyMismatch."""
         proof = await self.database.read(store.load_proof)
         if proof is None:
             proof = await self._first_proof()
@@ -111,9 +107,7 @@ class Keeper:
         sealed = await self.database.read(store.load_secrets)
         for name in names:
             if name not in sealed:
-                value = self.kek.seal(
-                    store.secret_purpose(name), self.randomness(_SECRET_SIZE), self.randomness
-                )
+                value = self.kek.seal(store.secret_purpose(name), self.randomness(_SECRET_SIZE), self.randomness)
                 try:
                     await self.database.write(store.create_secret, self.kek.key_id, name, value)
                 except store.Lost:
@@ -138,10 +132,7 @@ class Keeper:
         reading, read_at = self._readings, self.clock()
         rows = await self.database.read(store.load_keys)
         ring = Ring(tuple(row.life for row in rows), self.held.ring.algorithms, read_at)
-        held = {
-            row.life.kid: await self._open(row, life, ring)
-            for row, life in zip(rows, ring.lives, strict=True)
-        }
+        held = {row.life.kid: await self._open(row, life, ring) for row, life in zip(rows, ring.lives, strict=True)}
         if reading < self._adopted:
             return  # a later reading was quicker
         self._adopted = reading
@@ -158,9 +149,7 @@ class Keeper:
         return life if known is None or known.life.mark <= life.mark else replace(life, mark=known.life.mark)
 
     async def _open(self, row: store.StoredKey, life: KeyLife, ring: Ring) -> HeldKey:
-        needed = (
-            life in candidates(ring, life.alg, ring.read_at, self.plan) and ends_at(ring, life) > ring.read_at
-        )
+        needed = life in candidates(ring, life.alg, ring.read_at, self.plan) and ends_at(ring, life) > ring.read_at
         known = self.held.keys.get(life.kid)
         ready = self._signers.get(life.kid) if needed else None
         if known is not None and known.fault is None and (ready is not None or not needed):
@@ -171,18 +160,14 @@ class Keeper:
         return await asyncio.to_thread(open_key, row, self.kek_ring, needed, None)
 
     async def change(self, decide: Decide, why: str) -> tuple[Step, ...] | None:
-        """Do what ``decide`` says about the ring held, whole or not at all; None if another node changed it
-        first.
-        """
+        """Do what ``decide`` says about the ring held, whole or not at all; None if another node changed it first."""
         now, steps = await self._decided(decide)
         if not steps:
             return ()
         chosen = self._choose(steps)
         material = {place: new.sealed(self.kek, self.randomness) for place, new in chosen.items()}
         try:
-            await self.database.write(
-                store.apply_steps, self.journal, now, self.kek.key_id, steps, material, why
-            )
+            await self.database.write(store.apply_steps, self.journal, now, self.kek.key_id, steps, material, why)
         except store.Lost:
             return None
         except store.KeyEncryptionChanged:
@@ -193,8 +178,7 @@ class Keeper:
 
     async def _decided(self, decide: Decide) -> tuple[float, tuple[Step, ...]]:
         while True:
-            # Decided anew once the keys are made: the times written are those of the writing, and making
-            # takes long.
+            # Decided anew once the keys are made: the times written are those of the writing, and making takes long.
             now = self.clock()
             steps = tuple(decide(self.held.ring, now))
             wanted = Counter(step.alg for step in steps if isinstance(step, Make))
@@ -206,9 +190,7 @@ class Keeper:
 
     def _choose(self, steps: Sequence[Step]) -> dict[tuple[str, int], NewKey]:
         spare = {alg: iter(keys) for alg, keys in self._spare.items()}
-        return {
-            (step.alg, step.generation): next(spare[step.alg]) for step in steps if isinstance(step, Make)
-        }
+        return {(step.alg, step.generation): next(spare[step.alg]) for step in steps if isinstance(step, Make)}
 
     async def settle(self) -> None:
         """Read the ring and do what the clock asks for, until nothing is left to do."""

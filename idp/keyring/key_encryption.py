@@ -125,17 +125,13 @@ def read_key_encryption_ring(path: Path) -> KeyEncryptionRing:
     return parse_key_encryption_ring(text, str(path))
 
 
-def generate_key_encryption_key(
-    path: Path, randomness: Randomness = secrets.token_bytes
-) -> KeyEncryptionRing:
+def generate_key_encryption_key(path: Path, randomness: Randomness = secrets.token_bytes) -> KeyEncryptionRing:
     """Make a key and its file (mode 0600, folder 0700), durable on return. Raises KeyEncryptionKeyExists.
 
     The file appears whole or not at all, and of several callers at once exactly one makes it.
     """
     key = KeyEncryptionKey(randomness(_SIZE))
-    text = (
-        f"# Opens the private keys in the database. Keep a copy elsewhere. Name: {key.key_id}\n{_word(key)}\n"
-    )
+    text = f"# Opens the private keys in the database. Keep a copy elsewhere. Name: {key.key_id}\n{_word(key)}\n"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{randomness(8).hex()}")
     try:
@@ -159,9 +155,7 @@ def generate_key_encryption_key(
 
 
 def open_to_others(path: Path) -> bool:
-    """Whether other users of the machine may read or change the file: something ``check --deploy`` warns
-    about.
-    """
+    """Whether other users of the machine may read or change the file: something ``check --deploy`` warns about."""
     return bool(path.stat().st_mode & 0o077)
 
 

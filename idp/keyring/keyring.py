@@ -1,6 +1,4 @@
-"""The keyring: signs, publishes, verifies and seals for the rest of the server, and is what operators
-command.
-"""
+"""The keyring: signs, publishes, verifies and seals for the rest of the server, and does what operators command."""
 
 from __future__ import annotations
 
@@ -16,6 +14,7 @@ from idp.keyring.errors import KeyNotReady, KeyringError, RingBusy, UnknownKey
 from idp.keyring.held import HeldRing, PublicKeySet, Slot
 from idp.keyring.keeper import Keeper
 from idp.keyring.key_encryption import KeyEncryptionRing, Randomness
+from idp.keyring.proved import ProvedTokens
 from idp.keyring.reports import RevocationReport, RewrapReport, RotationReport
 from idp.keyring.sealed_values import seal_value, unseal_value
 from idp.protocol.key_plan import KeyPlan, TimelineEntry, timeline
@@ -56,6 +55,7 @@ class Keyring:
         self._seen: HeldRing | None = None
         self._slots: dict[str, Slot] = {}
         self._key_set: PublicKeySet | None = None
+        self._proved = ProvedTokens()
 
     async def start(self, *, repair: bool = False) -> None:
         """Compare the key-encryption key, open secrets and keys, make what a new installation lacks.
@@ -73,9 +73,7 @@ class Keyring:
             await self._keeper.settle()
 
     async def tick(self) -> None:
-        """Read the ring and do what the clock asks for. Raises KeyUnreadable if a key that will sign cannot
-        be opened.
-        """
+        """Read the ring, do what the clock asks for. Raises KeyUnreadable if a key that will sign cannot be opened."""
         async with self._changing:
             await self._keeper.settle()
             self._refuse_faults()
@@ -144,19 +142,23 @@ class Keyring:
         Raises JoseError.
         """
         held, now = self._current(), self._clock()
+        key = self._proved.key(token, typ)
+        known = self._proved.get(key)
+        if known and held.verifying(known.header.get("kid"), now, allow_retired=allow_retired):
+            return known
         algorithms = {*held.ring.algorithms, *(life.alg for life in held.ring.lives)}
-        return verify_compact(
+        proved = verify_compact(
             token,
             lambda header: held.verifying(header.get("kid"), now, allow_retired=allow_retired),
             algorithms=sorted(algorithms),
             typ=typ,
         )
+        self._proved.put(key, proved)
+        return proved
 
     @property
     def key_set(self) -> PublicKeySet:
-        """The JWKS and its ETag as of now: built once, and again when the clock or the ring changes what it
-        holds.
-        """
+        """The JWKS and its ETag as of now: built once, and again when the clock or the ring changes what it holds."""
         held, now = self._current(), self._clock()
         key_set = self._key_set
         if key_set is None or not key_set.span.covers(now):
@@ -199,16 +201,12 @@ class Keyring:
         return timeline(self._current().ring, self._clock(), self._keeper.plan)
 
     def secret(self, name: str) -> bytes:
-        """32 bytes that every node of this installation knows. Raises UnknownKey for a name not given at the
-        start.
-        """
+        """32 bytes that every node of this installation knows. Raises UnknownKey for a name not given at the start."""
         try:
             return self._secrets[name]
         except KeyError:
             known = ", ".join(sorted(self._secrets)) or "none: the keyring is not started"
-            raise UnknownKey(
-                "secrets are named when the keyring is made", name, known, "name it there"
-            ) from None
+            raise UnknownKey("secrets are named when the keyring is made", name, known, "name it there") from None
 
     def seal(self, purpose: str, data: bytes) -> str:
         """``data`` as URL-safe text that only this installation can read or make, for ``purpose`` only."""
@@ -218,9 +216,7 @@ class Keyring:
         """What was sealed for ``purpose``, or None."""
         return unseal_value(self.secret("seal"), purpose, token)
 
-    async def rotate(
-        self, *, emergency: bool = False, fresh: bool = False, new_kek: bool = False
-    ) -> RotationReport:
+    async def rotate(self, *, emergency: bool = False, fresh: bool = False, new_kek: bool = False) -> RotationReport:
         """Let the waiting keys take over, or say when they may. See ``operating.rotate``."""
         async with self._changing:
             if new_kek:
@@ -235,8 +231,6 @@ class Keyring:
             return await operating.revoke(self._keeper, kid)
 
     async def rewrap(self) -> RewrapReport:
-        """Seal everything under the first key of the file. Raises KeyUnreadable, and then nothing has
-        changed.
-        """
+        """Seal everything under the first key of the file. Raises KeyUnreadable, and then nothing has changed."""
         async with self._changing:
             return await operating.rewrap(self._keeper)

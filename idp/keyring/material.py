@@ -24,9 +24,7 @@ class NewKey:
     signer: Signer
 
     def sealed(self, under: KeyEncryptionKey, randomness: Randomness) -> Material:
-        return Material(
-            self.kid, self.jwk, under.seal(key_purpose(self.alg, self.kid), self.private, randomness)
-        )
+        return Material(self.kid, self.jwk, under.seal(key_purpose(self.alg, self.kid), self.private, randomness))
 
 
 def new_key(alg: str) -> NewKey:
@@ -58,9 +56,7 @@ def open_key(stored: StoredKey, ring: KeyEncryptionRing, needed: bool, ready: Si
 
 def _signer(stored: StoredKey, ring: KeyEncryptionRing) -> Signer:
     life = stored.life
-    private = (
-        None if stored.sealed is None else ring.open(key_purpose(life.alg, life.kid), bytes(stored.sealed))
-    )
+    private = None if stored.sealed is None else ring.open(key_purpose(life.alg, life.kid), bytes(stored.sealed))
     if private is None:
         raise unreadable(life, f"{ring.source} does not open its private half")
     try:

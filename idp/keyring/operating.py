@@ -1,6 +1,4 @@
-"""What operators command: rotate, revoke, rewrap, start over. Each does its change in one transaction and
-reports.
-"""
+"""What operators command: rotate, revoke, rewrap, start over. Each is one transaction an algorithm, and a report."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ async def rotate(keeper: Keeper, *, emergency: bool = False, fresh: bool = False
     return RotationReport(tuple(entries))
 
 
-async def _rotate_one(
-    keeper: Keeper, alg: str, before: KeyLife | None, emergency: bool, fresh: bool
-) -> Rotated:
+async def _rotate_one(keeper: Keeper, alg: str, before: KeyLife | None, emergency: bool, fresh: bool) -> Rotated:
     plan = keeper.plan
 
     def decide(ring: Ring, now: float) -> Sequence[Step]:
@@ -65,9 +61,7 @@ def _rotated(keeper: Keeper, alg: str, before: KeyLife | None, emergency: bool) 
         haste = (*broken_by_haste(current, now, plan), *left_by_rotation(left, now)) if emergency else ()
         return Rotated(alg, old, current.kid, True, current.signs_from, True, haste)
     if next_one is None:
-        raise RingBusy(
-            f"one {alg} key signs and one waits", "no key that waits", "a waiting key", "try again"
-        )
+        raise RingBusy(f"one {alg} key signs and one waits", "no key that waits", "a waiting key", "try again")
     may_at = next_one.published_from + plan.lead
     by_itself = next_one.signs_from <= may_at
     return Rotated(alg, old, next_one.kid, False, next_one.signs_from if by_itself else may_at, by_itself)

@@ -10,9 +10,7 @@ from idp.protocol.key_plan import KeyLife, KeyPlan
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """One algorithm. ``done`` says whether ``new_kid`` signs now; if not, it may (or will by itself) from
-    ``at`` on.
-    """
+    """One algorithm. ``done`` says whether ``new_kid`` signs now; if not, it may (or will by itself) from ``at`` on."""
 
     alg: str
     old_kid: str | None

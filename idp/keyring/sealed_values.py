@@ -1,5 +1,4 @@
-"""Values the server hands out and wants back unread and unchanged: the waiting request in a form, state in a
-URL.
+"""Values the server hands out and wants back unread and unchanged: the waiting request in a form or URL.
 
 Layout: version (1 byte), salt (16), nonce (12), ciphertext and tag (16), all as base64url. Each value has a
 key of its own, derived from the server's secret, the salt and the purpose: millions of values a day under one
@@ -24,9 +23,7 @@ MAX_SEALED = 64 * 1024
 
 
 def seal_value(secret: bytes, purpose: str, data: bytes, randomness: Callable[[int], bytes]) -> str:
-    """``data``, readable and forgeable only with ``secret``, usable only for ``purpose``; URL-safe, without
-    padding.
-    """
+    """``data``, readable and forgeable only with ``secret``, usable only for ``purpose``; URL-safe, without padding."""
     random = randomness(_NONCE_END - len(_VERSION))
     salt, nonce = random[:16], random[16:]
     sealed = _cipher(secret, purpose, salt).encrypt(nonce, data, purpose.encode())

@@ -7,8 +7,15 @@ and never a redirect; ``Sent`` after that, to the client's redirect URI.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+# Codes, refresh tokens and JWTs, whole or cut off: they are made to be told apart.
+_ISSUED = re.compile(
+    r"\bac\.[A-Za-z0-9_-]{30,}|\brt\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{8,}|\beyJ[A-Za-z0-9_-]{12,}[A-Za-z0-9_.-]*",
+    re.ASCII,
+)
 
 
 class Refused(Exception):
@@ -32,9 +39,9 @@ class Refused(Exception):
     ) -> None:
         super().__init__(f"{error}: {description}")
         self.error = error
-        self.description = description
+        self.description = without_issued(description)
         self.rule = rule
-        self.received = received
+        self.received = without_issued(received)
         self.expected = expected
         self.mend = mend
         self.status = status
@@ -93,6 +100,11 @@ def visible(text: str, limit: int = 120) -> str:
     """``text`` as a log or page may show it: bounded, control characters escaped."""
     cut = text if len(text) <= limit else text[:limit] + "…"
     return cut.encode("unicode_escape").decode("ascii") if not cut.isprintable() else cut
+
+
+def without_issued(text: str) -> str:
+    """``text`` with what we issue cut short: whatever parameter a token strays into, no log or page repeats it."""
+    return _ISSUED.sub(lambda found: f"{found[0][:6]}...", text)
 
 
 def registered_characters(text: str) -> str:

@@ -1,5 +1,4 @@
-"""What has to change in a ring of signing keys, as a tuple of steps that are written together or not at all
-(DESIGN 9).
+"""What has to change in a ring of signing keys, as a tuple of steps that are written together or not at all.
 
 Each function answers from a ring and a time; the store applies the steps by compare-and-swap, so of two nodes
 with the same idea one succeeds and the other finds the work done.
@@ -87,9 +86,7 @@ class NotYet:
 
 
 def due(ring: Ring, now: float, plan: KeyPlan) -> tuple[Step, ...]:
-    """What the clock asks for: a next key where the newest has begun, private halves and records past their
-    end.
-    """
+    """What the clock asks for: a next key where the newest has begun, private halves and records past their end."""
     steps: list[Step] = []
     for alg in ring.algorithms:
         steps += _supply(ring, alg, now, plan)

@@ -1,9 +1,7 @@
-"""The life of signing keys: published first, signing later, retired last; worked out from a ring and a time
-(DESIGN 9).
+"""The life of signing keys: published first, signing later, retired last; worked out from a ring and a time.
 
-Every time in a life is written down when the key is made, so all nodes switch by the clock alone. What has to
-be changed in the ring, and when, stands in ``key_changes``. All times are Unix seconds, all durations
-seconds.
+Every time in a life is written down when the key is made, so all nodes switch by the clock alone (DESIGN 9). What has
+to be changed in the ring, and when, stands in ``key_changes``. Times are Unix seconds, durations seconds.
 """
 
 from __future__ import annotations
@@ -40,9 +38,7 @@ class KeyPlan:
 
     @property
     def margin(self) -> float:
-        """What the clock cannot promise: a fetch under way, a node that reads the ring a moment later, clock
-        skew.
-        """
+        """What the clock cannot promise: a fetch under way, a node that reads the ring a moment later, clock skew."""
         return min(60.0, self.longest_cache / 10)
 
     @property
@@ -52,9 +48,7 @@ class KeyPlan:
 
     @property
     def reserve_ahead(self) -> float:
-        """How far past the newest token a key's expiry mark is stored: one write for so many seconds (DESIGN
-        10).
-        """
+        """How far past the newest token a key's expiry mark is stored: one write for so many seconds (DESIGN 10)."""
         return min(600.0, self.signs / 10)
 
     @property
@@ -89,9 +83,7 @@ class KeyLife:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """All keys as they were read at ``read_at``; ``algorithms`` are those in use, others only live to their
-    end.
-    """
+    """All keys as they were read at ``read_at``; ``algorithms`` are those in use, others only live to their end."""
 
     lives: tuple[KeyLife, ...]
     algorithms: tuple[str, ...]
@@ -99,9 +91,7 @@ class Ring:
 
     def of(self, alg: str) -> tuple[KeyLife, ...]:
         """Every key of one algorithm, oldest first, revoked ones too."""
-        return tuple(
-            sorted((life for life in self.lives if life.alg == alg), key=lambda life: life.generation)
-        )
+        return tuple(sorted((life for life in self.lives if life.alg == alg), key=lambda life: life.generation))
 
     def find(self, kid: str) -> KeyLife | None:
         return next((life for life in self.lives if life.kid == kid), None)
@@ -138,15 +128,12 @@ def candidates(ring: Ring, alg: str, now: float, plan: KeyPlan) -> tuple[KeyLife
 
 
 def signing(ring: Ring, alg: str, now: float, plan: KeyPlan) -> KeyLife | None:
-    """The key that signs ``alg`` at ``now``: the youngest that has begun. It goes on until its successor
-    begins.
-    """
+    """The key that signs ``alg`` at ``now``: the youngest that has begun. It goes on until its successor begins."""
     able = candidates(ring, alg, now, plan)
     begun = [life for life in able if life.signs_from <= now]
     if begun:
         return begun[-1]
-    # A node whose clock is behind the one that made the first key: nobody can lack the key, it was published
-    # first.
+    # A node whose clock is behind the one that made the first key: nobody can lack the key, it was published first.
     return able[0] if able and able[0].signs_from <= now + plan.skew else None
 
 
@@ -192,14 +179,9 @@ def forgotten_at(ring: Ring, life: KeyLife, plan: KeyPlan) -> float:
 
 
 def next_change(ring: Ring, now: float, plan: KeyPlan) -> float:
-    """The first moment after ``now`` at which another key signs or the JWKS differs, as far as this ring
-    knows.
-    """
+    """The first moment after ``now`` at which another key signs or the JWKS differs, as far as this ring knows."""
     moments = (
-        moment
-        for life in ring.lives
-        for moment in (life.signs_from, unpublished_at(ring, life, plan))
-        if moment > now
+        moment for life in ring.lives for moment in (life.signs_from, unpublished_at(ring, life, plan)) if moment > now
     )
     return min(moments, default=math.inf)
 

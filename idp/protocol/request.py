@@ -122,13 +122,13 @@ def _nearest(registered: Sequence[str], sent: str) -> str:
 
 def validate(parameters: Parameters, target: Target, rules: Rules, checks: Sequence[Check]) -> AuthorizationRequest:
     """Run the checks in list order. Raises Sent with the first refusal: the target is good, so the client is told."""
-    settled: dict[str, Any] = {}
+    draft = Draft(parameters, target.client, rules)
     try:
         for check in checks:
-            settled |= check(Draft(parameters, target.client, rules, settled))
+            draft.settled.update(check(draft))
     except Refused as refusal:
         raise as_sent(refusal) from None
-    return AuthorizationRequest(target=target, **settled)
+    return AuthorizationRequest(target=target, **draft.settled)
 
 
 def as_sent(refusal: Refused) -> Sent:

@@ -97,7 +97,3 @@ def set_disabled(connection: Connection, journal: Journal, account_id: str, now:
         event = "account.disabled" if disabled else "account.changed"
         journal.record(connection, now, event, account_id=account_id)
     return found
-
-
-def record_failed_login(connection: Connection, journal: Journal, account_id: str, now: float) -> None:
-    journal.record(connection, now, "login.failed", account_id=account_id)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from idp.store.schema import audit
+from idp.store.statements import Prepared
 
 # The catalogue: every event this server can write, and what it means. docs/events.md is checked against it.
 EVENTS: Mapping[str, str] = {
@@ -44,7 +45,7 @@ EVENTS: Mapping[str, str] = {
     "key.deleted": "A retired key's record was deleted at the end of its life.",
 }
 
-_INSERT = sa.insert(audit)
+_INSERT = Prepared(sa.insert(audit))
 
 
 class Journal:
@@ -54,6 +55,7 @@ class Journal:
         self.writer = writer
         self._seq = 0
         self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._later: list[tuple[float, str, str]] = []
 
     def record(
         self,
@@ -68,8 +70,8 @@ class Journal:
         """Write one event in the caller's transaction. ``detail`` never holds a secret. KeyError if uncatalogued."""
         EVENTS[event]
         self._seq += 1
-        connection.execute(
-            _INSERT,
+        _INSERT.run(
+            connection,
             {
                 "writer": self.writer,
                 "seq": self._seq,
@@ -85,11 +87,20 @@ class Journal:
         """Add one to a count that ``flush`` will write: for what happens too often for a row each."""
         self._counts[event, client_id, kind] += 1
 
+    def later(self, at: float, event: str, account_id: str) -> None:
+        """Keep one event for ``flush``: where a write at once would tell the asker, by its time, what happened."""
+        self._later.append((at, event, account_id))
+
     def pending(self, event: str) -> bool:
-        return any(counted == event for counted, _, _ in self._counts)
+        kept = (name for _, name, _ in self._later)
+        return event in kept or any(counted == event for counted, _, _ in self._counts)
 
     def flush(self, connection: Connection, at: float, event: str) -> None:
-        """Write the counts of one event since the last flush, one row a client."""
+        """Write what was kept of one event since the last flush: each one kept, and the counts, one row a client."""
+        kept = [entry for entry in self._later if entry[1] == event]
+        self._later = [entry for entry in self._later if entry[1] != event]
+        for happened_at, _, account_id in kept:
+            self.record(connection, happened_at, event, account_id=account_id)
         by_client: dict[str, dict[str, int]] = {}
         for (counted, client_id, kind), number in list(self._counts.items()):
             if counted == event:

@@ -13,9 +13,10 @@ from idp.store.audit import Journal
 from idp.store.schema import codes, consents, grants, session_clients
 from idp.store.sessions import Known, touch
 from idp.store.spent import spend
+from idp.store.statements import Prepared
 
-_INSERT_GRANT = sa.insert(grants)
-_INSERT_CODE = sa.insert(codes)
+_INSERT_GRANT = Prepared(sa.insert(grants))
+_INSERT_CODE = Prepared(sa.insert(codes))
 _JOIN = sa.text(
     "INSERT INTO session_clients (session_id, client_id, sid) VALUES (:session_id, :client_id, :sid)"
     " ON CONFLICT (session_id, client_id) DO NOTHING"
@@ -59,8 +60,8 @@ def issue_code(connection: Connection, journal: Journal, new: NewCode) -> bool:
     if new.consented:
         _write_consent(connection, journal, new)
     offline = "offline_access" in request.scope and request.client.refresh == "offline"
-    connection.execute(
-        _INSERT_GRANT,
+    _INSERT_GRANT.run(
+        connection,
         {
             "id": new.grant_id,
             "client_id": client_id,
@@ -77,8 +78,8 @@ def issue_code(connection: Connection, journal: Journal, new: NewCode) -> bool:
             "revoked_at": None,
         },
     )
-    connection.execute(
-        _INSERT_CODE,
+    _INSERT_CODE.run(
+        connection,
         {
             "hash": code_hash(new.code),
             "grant_id": new.grant_id,

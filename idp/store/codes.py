@@ -17,8 +17,9 @@ from idp.store.accounts import account_of
 from idp.store.audit import Journal
 from idp.store.authorization import code_hash
 from idp.store.schema import accounts, codes, grants, refresh_tokens, sessions
+from idp.store.statements import Prepared
 
-_CODE = (
+_CODE = Prepared(
     sa.select(
         codes,
         grants.c.scope,
@@ -39,17 +40,17 @@ _CODE = (
     .outerjoin(sessions, sessions.c.id == grants.c.session_id)
     .where(codes.c.hash == sa.bindparam("hash_"))
 )
-_SPEND = (
+_SPEND = Prepared(
     sa.update(codes)
     .where(codes.c.hash == sa.bindparam("hash_"), codes.c.spent_at.is_(None))
     .values(spent_at=sa.bindparam("now"))
 )
-_REVOKE_GRANT = (
+_REVOKE_GRANT = Prepared(
     sa.update(grants)
     .where(grants.c.id == sa.bindparam("grant"), grants.c.revoked_at.is_(None))
     .values(revoked_at=sa.bindparam("now"))
 )
-_INSERT_FAMILY = sa.insert(refresh_tokens)
+_INSERT_FAMILY = Prepared(sa.insert(refresh_tokens))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Redemption:
 
 def redeem(connection: Connection, journal: Journal, ask: Redemption) -> Grant | Refused:
     """The grant, its refresh family stored where earned; or a refusal, returned so that a revocation commits."""
-    row = connection.execute(_CODE, {"hash_": code_hash(ask.code)}).mappings().first()
+    row = _CODE.first(connection, {"hash_": code_hash(ask.code)})
     if row is None or row["client_id"] != ask.client.client_id:
         return invalid_grant(
             "The code is unknown, or was issued to another client.",
@@ -101,11 +102,11 @@ def redeem(connection: Connection, journal: Journal, ask: Redemption) -> Grant |
     if refused is not None:
         return refused
     # The row count decides the race: of many at once exactly one sees 1.
-    if connection.execute(_SPEND, {"hash_": row["hash"], "now": ask.now}).rowcount != 1:
+    if _SPEND.run(connection, {"hash_": row["hash"], "now": ask.now}) != 1:
         return _replayed(connection, journal, row, ask.now)
     if ask.earns_refresh(grant):
-        connection.execute(
-            _INSERT_FAMILY,
+        _INSERT_FAMILY.run(
+            connection,
             {
                 "handle": ask.handle,
                 "grant_id": grant.id,
@@ -136,7 +137,7 @@ def grant_of(row: Any, *, nonce: str | None = None) -> Grant:
 
 def revoke_grant(connection: Connection, grant_id: str, now: float) -> bool:
     """End a grant and all it bought; False if it was ended before."""
-    return connection.execute(_REVOKE_GRANT, {"grant": grant_id, "now": now}).rowcount == 1
+    return _REVOKE_GRANT.run(connection, {"grant": grant_id, "now": now}) == 1
 
 
 def _replayed(connection: Connection, journal: Journal, row: Any, now: float) -> Refused:

@@ -1,9 +1,7 @@
-"""Tables and operations of the signing keys, the server's own secrets, and the proof of the key that seals
-them.
+"""Tables and operations of signing keys, the server's own secrets, and the proof of the key that seals them.
 
-Private halves and secrets come here sealed and leave sealed. A change of the ring is a tuple of steps that
-takes effect whole or not at all: a step that finds the ring otherwise than it was planned for raises
-``Lost``.
+Private halves and secrets come here sealed and leave sealed. A change of the ring is a tuple of steps that takes
+effect whole or not at all: a step that finds the ring otherwise than it was planned for raises ``Lost``.
 """
 
 from __future__ import annotations
@@ -135,9 +133,7 @@ def apply_steps(
             case Begin():
                 _begin(connection, journal, now, step, why)
             case End():
-                connection.execute(
-                    sa.update(keys).where(keys.c.kid == step.kid).values(signs_until=step.signs_until)
-                )
+                connection.execute(sa.update(keys).where(keys.c.kid == step.kid).values(signs_until=step.signs_until))
             case Revoke():
                 _revoke(connection, journal, now, step, why)
             case DropPrivate():
@@ -147,9 +143,7 @@ def apply_steps(
 
 
 def reserve(connection: Connection, kid: str, until: float) -> float | None:
-    """Move a key's expiry mark to ``until`` unless it is past that; the mark now stored, None if the key may
-    not sign.
-    """
+    """Move a key's expiry mark to ``until`` or leave it further on; the mark now stored, None if it may not sign."""
     if connection.execute(_RESERVE, {"b_kid": kid, "b_until": until}).rowcount != 1:
         return None
     return float(connection.execute(_MARK, {"b_kid": kid}).scalar_one())
@@ -192,9 +186,7 @@ def rewrap(
     secrets = load_secrets(connection)
     for name, sealed in secrets.items():
         value = reseal(secret_purpose(name), sealed)
-        connection.execute(
-            sa.update(server_secrets).where(server_secrets.c.name == name).values(sealed=value)
-        )
+        connection.execute(sa.update(server_secrets).where(server_secrets.c.name == name).values(sealed=value))
     return len(sealed_keys), len(secrets)
 
 

@@ -16,8 +16,9 @@ from idp.protocol.errors import Refused, invalid_grant
 from idp.store.audit import Journal
 from idp.store.codes import Grant, dead_grant, grant_of, revoke_grant
 from idp.store.schema import accounts, grants, refresh_tokens, sessions
+from idp.store.statements import Prepared
 
-_FAMILY = (
+_FAMILY = Prepared(
     sa.select(
         refresh_tokens,
         grants.c.scope,
@@ -38,7 +39,7 @@ _FAMILY = (
     .outerjoin(sessions, sessions.c.id == grants.c.session_id)
     .where(refresh_tokens.c.handle == sa.bindparam("handle_"))
 )
-_ROTATE = (
+_ROTATE = Prepared(
     sa.update(refresh_tokens)
     .where(
         refresh_tokens.c.handle == sa.bindparam("handle_"), refresh_tokens.c.secret_hash == sa.bindparam("presented")
@@ -70,7 +71,7 @@ class Refresh:
 
 def refresh(connection: Connection, journal: Journal, ask: Refresh) -> Grant | Refused:
     """The grant, its family moved on to ``follow(secret)``; or a refusal, returned so that a family's death commits."""
-    row = connection.execute(_FAMILY, {"handle_": ask.handle}).mappings().first()
+    row = _FAMILY.first(connection, {"handle_": ask.handle})
     if row is None or row["client_id"] != ask.client.client_id:
         return _unknown()
     grant = grant_of(row)
@@ -91,7 +92,7 @@ def refresh(connection: Connection, journal: Journal, ask: Refresh) -> Grant | R
             "now": ask.now,
             "until": until,
         }
-        if connection.execute(_ROTATE, values).rowcount != 1:
+        if _ROTATE.run(connection, values) != 1:
             # Another node rotated between our read and write: judge again by the row as it is now (grace, or replay).
             return refresh(connection, journal, ask)
     return grant
@@ -100,7 +101,10 @@ def refresh(connection: Connection, journal: Journal, ask: Refresh) -> Grant | R
 def _in_grace(row: Any, presented: bytes, ask: Refresh) -> bool:
     """Two tabs, a lost answer, a sleeping phone: the direct predecessor gets the same successor again."""
     previous = row["previous_hash"]
-    return previous is not None and hmac.compare_digest(presented, previous) and ask.now - row["rotated_at"] < ask.grace
+    if previous is None or not hmac.compare_digest(presented, previous):
+        return False
+    # The distance: a clock that was set back, or another node's, must not hold the window open.
+    return abs(ask.now - float(row["rotated_at"])) < ask.grace
 
 
 def _not_live(connection: Connection, journal: Journal, row: Any, ask: Refresh) -> Refused:

@@ -14,8 +14,9 @@ from idp.store.accounts import account_of
 from idp.store.audit import Journal
 from idp.store.codes import revoke_grant
 from idp.store.schema import accounts, grants, refresh_tokens, revoked_tokens
+from idp.store.statements import Prepared
 
-_GRANT = (
+_GRANT = Prepared(
     sa.select(
         grants.c.revoked_at,
         grants.c.expires_at,
@@ -32,8 +33,8 @@ _GRANT = (
 _REVOKE_TOKEN = sa.text(
     "INSERT INTO revoked_tokens (jti, expires_at) VALUES (:jti, :expires_at) ON CONFLICT DO NOTHING"
 )
-_REVOKED = sa.select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == sa.bindparam("jti_"))
-_FAMILY = (
+_REVOKED = Prepared(sa.select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == sa.bindparam("jti_")))
+_FAMILY = Prepared(
     sa.select(
         refresh_tokens,
         grants.c.scope,
@@ -60,9 +61,9 @@ class Standing:
 def standing(connection: Connection, grant_id: str | None, jti: str) -> Standing | None:
     """None once the token, its grant or its person is out."""
     if grant_id is None:
-        revoked = connection.execute(_REVOKED, {"jti_": jti}).first()
+        revoked = _REVOKED.first(connection, {"jti_": jti})
         return None if revoked else Standing(None)
-    row = connection.execute(_GRANT, {"grant": grant_id, "jti_": jti}).mappings().first()
+    row = _GRANT.first(connection, {"grant": grant_id, "jti_": jti})
     if row is None or row["revoked_at"] is not None or row["revoked_jti"] is not None:
         return None
     account = account_of(row, "account_")
@@ -71,7 +72,7 @@ def standing(connection: Connection, grant_id: str | None, jti: str) -> Standing
 
 def family(connection: Connection, handle: str) -> Any | None:
     """The refresh family's row with its grant, for introspection and revocation."""
-    return connection.execute(_FAMILY, {"handle_": handle}).mappings().first()
+    return _FAMILY.first(connection, {"handle_": handle})
 
 
 def revoke_family(connection: Connection, journal: Journal, grant_id: str, client_id: str, now: float) -> None:

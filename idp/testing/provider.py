@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +12,7 @@ import httpx2
 
 from idp.app import Application, build
 from idp.control.operations import run
+from idp.features import FEATURES, Feature
 from idp.server import Server
 from idp.testing.clock import MovingClock
 from idp.testing.seed import apply_seed, apply_text, test_settings
@@ -26,17 +28,24 @@ class Provider:
     """
 
     def __init__(
-        self, *, issuer: str = ISSUER, clock: MovingClock | None = None, data_dir: Path | None = None, **options: Any
+        self,
+        *,
+        issuer: str = ISSUER,
+        clock: MovingClock | None = None,
+        data_dir: Path | None = None,
+        features: Sequence[Feature] = FEATURES,
+        **options: Any,
     ) -> None:
         self.clock = clock or MovingClock()
         self.issuer = issuer
+        self._features = features
         self._options = options
         self._folder = tempfile.TemporaryDirectory(prefix="idp-test-") if data_dir is None else None
         self.data_dir = data_dir or Path(self._folder.name if self._folder else ".")
 
     async def __aenter__(self) -> Self:
         settings = test_settings(self.data_dir, self.issuer, **self._options)
-        self.application: Application = build(settings, clock=self.clock)
+        self.application: Application = build(settings, features=self._features, clock=self.clock)
         await self.application.start()
         await apply_seed(self.server)
         self.http = self.browser()

@@ -18,6 +18,7 @@ import uvicorn
 from idp.app import Application, build
 from idp.control.listening import listening
 from idp.control.operations import run
+from idp.serving import server_config
 from idp.testing.clock import MovingClock
 from idp.testing.seed import apply_seed, apply_text, test_settings
 
@@ -65,10 +66,7 @@ def running_server(
         server = RunningServer(issuer, data_dir or Path(folder), MovingClock(follow=time.time))
         settings = test_settings(server.data_dir, issuer, **options)
         server.application = build(settings, clock=server.clock)
-        config = uvicorn.Config(
-            server.application, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none"
-        )
-        runner = uvicorn.Server(config)
+        runner = uvicorn.Server(server_config(server.application))
         ready: Future[None] = Future()
         thread = threading.Thread(target=_run, args=(server, runner, listener, ready), daemon=True)
         thread.start()

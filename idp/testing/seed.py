@@ -24,7 +24,8 @@ def test_settings(data_dir: Path, issuer: str, **options: Any) -> Settings:
 
 async def apply_text(server: Server, text: str, folder: Path) -> dict[str, Any]:
     """Apply a TOML text as ``idp apply`` would a file."""
-    manifest = parse_manifest(TomlSource(text, "test"), folder)
+    algorithms, grant_types = server.settings.keys.algorithms, tuple(server.grants)
+    manifest = parse_manifest(TomlSource(text, "test"), folder, algorithms=algorithms, grant_types=grant_types)
     return await run(server, "apply", {"manifest": msgspec.to_builtins(manifest, builtin_types=(bytes,))})
 
 

@@ -42,7 +42,7 @@ class Web:
 
 
 def web_of(http: Request) -> Web:
-    web: Web = http.app.state.web
+    web: Web = http.scope["idp.web"]  # put there by web.dispatch, for every request
     return web
 
 

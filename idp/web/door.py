@@ -77,9 +77,9 @@ class Door:
             if self._loopback_only and not _is_loopback(_header(scope, b"host") or b""):
                 await _misdirected(send)
                 return
-            path, method = scope["path"], scope["method"]
+            path = scope["path"]
             document = self._documents.get(path)
-            if document is not None and method in ("GET", "HEAD", "OPTIONS"):
+            if document is not None:
                 await self._public(document, scope, send)
                 return
             if path in self._cors_paths and (origin := _header(scope, b"origin")) is not None:
@@ -91,6 +91,10 @@ class Door:
         start, body, unchanged, empty = document.messages()
         if scope["method"] == "OPTIONS":
             await _preflight("*", send)
+            return
+        if scope["method"] not in ("GET", "HEAD"):
+            await send({"type": "http.response.start", "status": 405, "headers": [(b"allow", b"GET, HEAD, OPTIONS")]})
+            await send(empty)
             return
         known = _header(scope, b"if-none-match")
         if known is not None and dict(start["headers"])[b"etag"] in known.replace(b"W/", b"").replace(b" ", b"").split(

@@ -42,7 +42,8 @@ def refusal_response(refusal: Refused) -> Response:
 
 
 def _not_a_form(http: Request, content_type: str, body: bytes) -> Refused:
-    url = str(http.app.state.web.server.issuer) + http.scope["path"].removeprefix(http.app.state.web.base)
+    web = http.scope["idp.web"]
+    url = web.server.issuer + http.scope["path"].removeprefix(web.base)
     curl = f"curl {url} {_as_form_options(body)}"
     return Refused(
         "invalid_request",

@@ -56,6 +56,8 @@ async def login_submit(http: Request) -> Response:
             lifetime=web.server.settings.lifetimes.session_absolute,
         ),
     )
+    for wake in web.server.after_commit:
+        wake()  # another person's session may have ended with this: its apps hear at once
     response = send_to(web, "/authorize/resume", msgspec.structs.replace(waiting, signed_in=session_id))
     web.session_cookie.write(response, cookie, web.server.settings.lifetimes.session_absolute)
     return response

@@ -35,6 +35,7 @@ class _Refresh(msgspec.Struct, frozen=True):
     """What the sealed refresh token holds; the grant's row says whether it still counts."""
 
     grant_id: str
+    client_id: str
     account_id: str
     expires_at: float
 
@@ -58,7 +59,7 @@ async def obtain(http: Request) -> Response:
         server.journal,
         grants.NewGrant(grant_id, client.client_id, account.id, client.scope, now, REFRESH_SECONDS),
     )
-    sealed = server.seal(_PURPOSE, _Refresh(grant_id, account.id, now + REFRESH_SECONDS))
+    sealed = server.seal(_PURPOSE, _Refresh(grant_id, client.client_id, account.id, now + REFRESH_SECONDS))
     return _answer(http, {"access": await _access(server, client, account, grant_id, now), "refresh": sealed})
 
 
@@ -70,8 +71,8 @@ async def refresh(http: Request) -> Response:
     fields = await _fields(http, ("refresh",))
     if isinstance(fields, Response):
         return fields
-    stored = server.unseal(_PURPOSE, fields["refresh"], _Refresh)
-    if stored is None or server.now() >= stored.expires_at:
+    stored = _stored(server, client, fields["refresh"])
+    if stored is None:
         return _answer(http, {"detail": "Token is invalid or expired", "code": "token_not_valid"}, 401)
     found = await server.database.read(standing, stored.grant_id, "")
     if found is None or found.account is None:
@@ -82,20 +83,28 @@ async def refresh(http: Request) -> Response:
 
 async def verify(http: Request) -> Response:
     """``{"token"}`` -> ``{}`` for a live access or refresh token of ours."""
-    server = server_of(http)
-    if _client(http) is None:
+    server, client = server_of(http), _client(http)
+    if client is None:
         return _answer(http, {"detail": "Not found."}, 404)
     fields = await _fields(http, ("token",))
     if isinstance(fields, Response):
         return fields
-    stored = server.unseal(_PURPOSE, fields["token"], _Refresh)
-    if stored is not None and server.now() < stored.expires_at:
+    stored = _stored(server, client, fields["token"])
+    if stored is not None:
         live = await server.database.read(standing, stored.grant_id, "") is not None
     else:
         live = not isinstance(await accept(server, fields["token"]), str)
     if live:
         return _answer(http, {})
     return _answer(http, {"detail": "Token is invalid or expired", "code": "token_not_valid"}, 401)
+
+
+def _stored(server: Server, client: Client, text: str) -> _Refresh | None:
+    """What a refresh token of this bridge holds: in its time, and given to the client it now belongs to."""
+    stored = server.unseal(_PURPOSE, text, _Refresh)
+    if stored is None or stored.client_id != client.client_id or server.now() >= stored.expires_at:
+        return None
+    return stored
 
 
 async def _access(server: Server, client: Client, account: Account, grant_id: str, now: float) -> str:

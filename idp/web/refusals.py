@@ -7,6 +7,7 @@ import logging
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from idp.keyring import KeyringError
 from idp.protocol.errors import Busy, Refused, Shown
 from idp.store.audit import record_refusal
 from idp.store.database import Unavailable
@@ -76,12 +77,22 @@ def show(http: Request, refusal: Refused) -> Response:
 async def on_busy(http: Request, error: Exception) -> Response:
     """503 with Retry-After: nothing has changed, asking again is right."""
     seconds = error.retry_after if isinstance(error, Busy) else 1
-    if isinstance(error, Unavailable):
-        log.error("database unavailable: %s", error)
+    if isinstance(error, (Unavailable, KeyringError)):
+        log.error("unavailable: %s", error)
     if "text/html" in http.headers.get("accept", ""):
         return web_of(http).pages.page("busy", locale=locale_of(http), retry_after=seconds)
     members = {"error": "temporarily_unavailable", "error_description": "The server is busy; ask again shortly."}
     return json_response(members, 503, {"Retry-After": str(seconds)})
+
+
+async def on_gone(http: Request, error: Exception) -> Response:
+    """The client left in the middle of its body: nobody reads this answer."""
+    return Response(status_code=400)
+
+
+async def on_disconnect(http: Request, error: Exception) -> Response:
+    """Whoever asked left before the body was whole: nobody hears this answer, and it is no fault of ours."""
+    return Response(status_code=400)
 
 
 async def on_fault(http: Request, error: Exception) -> Response:

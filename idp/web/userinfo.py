@@ -14,7 +14,7 @@ from idp.web.forms import json_response, read_form
 async def userinfo(http: Request) -> Response:
     server = server_of(http)
     in_form = None
-    if http.method == "POST" and http.headers.get("content-length", "0") != "0":
+    if http.method == "POST" and await http.body():
         in_form = (await read_form(http)).get("access_token")
     accepted = await accept(server, bearer_token(http, in_form))
     if isinstance(accepted, str):

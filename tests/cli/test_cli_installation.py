@@ -128,10 +128,7 @@ def test_routes_are_those_that_are_mounted(here: Path) -> None:
     application = build(settings)
     told = {(route.path, method) for route in routes_of(settings) for method in route.methods.split()}
     mounted = {
-        (route.path, method)
-        for route in application.starlette.routes
-        for method in (getattr(route, "methods", None) or ())
-        if method != "HEAD"
+        (path, method) for path, methods in application.endpoints.items() for method in methods if method != "HEAD"
     }
     documents = {(path, method) for path, method in told if "/.well-known/" in path}
     application.server.passwords.close()

@@ -214,6 +214,9 @@ PERSON = '[[people]]\nusername = "alice"\n'
         (PERSON + "sub = ''\n", 3, ["sub"]),
         (PERSON + "[people.address]\ncontry = 'DE'\n", 4, ["unknown name in address", "write 'country'"]),
         (PERSON + "password = ''\n", 3, ["password"]),
+        (PERSON + "password = 7777777\n", 3, ["password", "(hidden)"]),
+        (PERSON + "password_hash = ['7777777']\n", 3, ["password_hash", "(hidden)"]),
+        (CLIENT.replace(f'"{SECRET}"', "7777777"), 3, ["one text as the secret", "(hidden)"]),
         (PERSON + "password = 'p4ss'\npassword_hash = 'h4sh'\n", 4, ["one way", "password and password_hash"]),
         (PERSON + "password_hash = 'h4sh'\n", 3, ["argon2id", "(hidden)"]),
         (
@@ -240,7 +243,7 @@ def test_each_mistake_is_one_problem_on_its_line(tmp_path: Path, text: str, line
     assert problems[0].line == line, said
     assert all(word in said for word in words), said
     assert problems[0].mend
-    assert all(secret not in said for secret in (SECRET, "p4ss", "h4sh"))
+    assert all(secret not in said for secret in (SECRET, "p4ss", "h4sh", "7777777"))
 
 
 def test_all_mistakes_are_told_in_the_order_of_the_file(tmp_path: Path) -> None:

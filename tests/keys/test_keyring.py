@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from key_support import BOTH, PLAN, Clock, header, keyring, kid_of, published, states, token
 
 from idp.jose import JoseError
@@ -319,6 +320,22 @@ async def test_an_algorithm_taken_into_use_later_is_published_first(database: Da
     assert states(ring, "ES256") == ["waiting"]
     clock.move(PLAN.lead)
     assert header(await token(ring, clock, "ES256"))["alg"] == "ES256"
+
+
+async def test_ready_means_that_what_has_to_sign_can(database: Database, clock: Clock) -> None:
+    ring = keyring(database, clock, algorithms=("RS256",))
+    assert not ring.ready
+    await ring.start()
+    assert ring.ready
+    more = keyring(database, clock)
+    await more.start()
+    assert more.ready  # ES256 is in its first lead: a node must not leave service for that
+    change = sa.update(store.keys).where(store.keys.c.kid == ring.signing_kid("RS256")).values(sealed=b"")
+    database.write_now(lambda connection: connection.execute(change).rowcount)
+    damaged = keyring(database, clock)
+    await damaged.start(repair=True)
+    assert not damaged.ready
+    assert damaged.poll == PLAN.poll
 
 
 async def test_an_algorithm_not_in_use_is_refused_never_replaced(database: Database, clock: Clock) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx2
 
-from idp.testing import Provider
+from idp.testing import Provider, RunningServer
 from support.apps import App
 
 _MOST_REDIRECTS = 8
@@ -52,9 +52,12 @@ class Answer:
 class Visitor:
     """A person's browser with cookies of its own. ``headers`` are sent with everything (``accept_language="de"``)."""
 
-    def __init__(self, provider: Provider, **headers: str) -> None:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.http = provider.browser(accept="text/html", **named)
+    def __init__(self, provider: Provider | RunningServer, **headers: str) -> None:
+        named = {"accept": "text/html", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        if isinstance(provider, Provider):
+            self.http = provider.browser(**named)
+        else:
+            self.http = httpx2.AsyncClient(base_url=provider.issuer, headers=named)
         parts = urlsplit(provider.issuer)
         self.origin = f"{parts.scheme}://{parts.netloc}"
 

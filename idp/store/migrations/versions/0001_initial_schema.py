@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("account_id", sa.String(length=64), nullable=True),
         sa.Column("detail", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("writer", "seq"),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index("audit_at", ["at"], unique=False)
@@ -51,6 +52,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.Double(), nullable=False),
         sa.Column("spent_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("hash"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "consents",
@@ -60,6 +62,7 @@ def upgrade() -> None:
         sa.Column("resources", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "client_id"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "epoch",
@@ -83,10 +86,10 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.Double(), nullable=False),
         sa.Column("revoked_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("grants", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_grants_account_id"), ["account_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_grants_session_id"), ["session_id"], unique=False)
 
     op.create_table(
         "key_encryption",
@@ -141,6 +144,7 @@ def upgrade() -> None:
         sa.Column("used_at", sa.Double(), nullable=False),
         sa.Column("expires_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("handle"),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_refresh_tokens_grant_id"), ["grant_id"], unique=False)
@@ -156,6 +160,7 @@ def upgrade() -> None:
         sa.Column("jti", sa.String(length=64), nullable=False),
         sa.Column("expires_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("jti"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "scopes",
@@ -176,6 +181,7 @@ def upgrade() -> None:
         sa.Column("sid", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("session_id", "client_id"),
         sa.UniqueConstraint("sid"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "sessions",
@@ -190,6 +196,7 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("cookie_hash"),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_sessions_account_id"), ["account_id"], unique=False)
@@ -200,6 +207,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("expires_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("purpose", "hash"),
+        sqlite_with_rowid=False,
     )
     op.execute("INSERT INTO epoch (id, value) VALUES (1, 0)")
 
@@ -226,7 +234,6 @@ def downgrade() -> None:
     op.drop_table("keys")
     op.drop_table("key_encryption")
     with op.batch_alter_table("grants", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_grants_session_id"))
         batch_op.drop_index(batch_op.f("ix_grants_account_id"))
 
     op.drop_table("grants")

@@ -1,0 +1,71 @@
+"""Rows without a test of their own here: what they attack is not there, or its test stands elsewhere."""
+
+from __future__ import annotations
+
+_PAR = "no pushed authorization requests; RO-07 shows that the endpoint is not mounted"
+_JAR = "no request objects; RO-01, RO-02 and RO-05 show that they are refused unread"
+_FETCH = "the server fetches nothing a client names: keys are registered by value (jwks), never by address"
+_LIMITS = "no attempt limiter yet; the bounded password pool (DS-10) is what slows guessing"
+_DEVICE = "no device flow"
+_REGISTRATION = "no registration over HTTP; the same checks run on the apply file (RU-12, XS-03, JW-14)"
+_FACTORS = "no second factor, passkey, recovery or mail"
+_UPSTREAM = "no upstream sign-in"
+
+NOT_APPLICABLE: dict[str, str] = {
+    "RO-04": _JAR,
+    "RO-06": _PAR,
+    "RO-09": _PAR,
+    "SF-01": _FETCH,
+    "SF-03": "no sector_identifier_uri: every client sees the same public sub",
+    "SF-05": "client ids are registered names, never documents to fetch",
+    "SF-11": _FETCH,
+    "EN-03": "no reset, registration or passkey form",
+    "EN-07": _FACTORS,
+    "BF-01": _LIMITS,
+    "BF-02": _LIMITS,
+    "BF-05": _LIMITS,
+    "BF-07": _FACTORS,
+    "BF-08": _LIMITS,
+    "BF-11": _LIMITS,
+    "TS-09": "subject_types_supported is public alone",
+    "DV-01": _DEVICE,
+    "DV-02": _DEVICE,
+    "DV-04": _DEVICE,
+    "DV-05": _DEVICE,
+    "DV-06": _DEVICE,
+    "DV-07": _DEVICE,
+    "DV-09": _DEVICE,
+    "RG-02": _REGISTRATION,
+    "RG-03": _REGISTRATION,
+    "RG-05": _REGISTRATION,
+    "RG-07": _REGISTRATION,
+    "RG-08": _REGISTRATION,
+    "MF-01": _FACTORS,
+    "MF-03": _FACTORS,
+    "MF-04": _FACTORS,
+    "MF-05": _FACTORS,
+    "MF-06": _FACTORS,
+    "MF-07": _FACTORS,
+    "MF-11": _FACTORS,
+    "MF-12": _FACTORS,
+    "MF-13": _FACTORS,
+    "FE-01": _UPSTREAM,
+    "FE-02": _UPSTREAM,
+    "FE-03": _UPSTREAM,
+    "FE-05": _UPSTREAM,
+    "FE-06": _UPSTREAM,
+    "FE-07": _UPSTREAM,
+    "FT-01": "kill -9 belongs to runs of minutes; what it rests on (an answer leaves after its commit) is tests/store",
+    "FT-03": "a full disk needs a mount of its own; the refusal of writes is FT-02's",
+    "FT-04": "one embedded database and no socket to it: slow is locked, which is FT-02",
+    "FT-07": "one process on the embedded database",
+    "FT-09": "no mail",
+    "FT-12": "no restore command",
+    "FT-13": "one migration; that two starts agree on a schema is tests/store",
+    "PR-13": "no page sizes or offsets; the numbers of the protocol are RO-12 and CA-14",
+}
+
+# Rows whose test needs the parts of another suite.
+ELSEWHERE: dict[str, str] = {
+    "TK-02": "tests/keys",
+}

@@ -1,0 +1,164 @@
+"""RO: odd parameters of an authorization request; request objects and PAR are announced as absent and refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from attack_support import Browser, Canary, World, answer_of, assert_page, assert_refused, assert_sent
+from attack_world import API, OTHER_API, asking, forge
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_ro_01_request_objects_are_not_offered(world: World, browser: Browser) -> None:
+    claims = {"iss": "web", "client_id": "web", "redirect_uri": "https://rp.test/cb"}
+    for request in (forge({"alg": "none"}, claims), "garbage", "x" * 3000, "a.b.c"):
+        async with world.unchanged():
+            assert_sent(await browser.ask(request=request), "request_not_supported", "invalid_request_object")
+            assert_page(await browser.ask(request=request, redirect_uri=None))
+    discovery = (await browser.http.get("/.well-known/openid-configuration")).json()
+    assert discovery["request_parameter_supported"] is False
+    assert discovery["request_uri_parameter_supported"] is False
+    assert "pushed_authorization_request_endpoint" not in discovery
+
+
+async def test_ro_02_values_inside_a_request_object_are_never_used(world: World, browser: Browser) -> None:
+    inside = {"client_id": "web", "redirect_uri": "https://rp.test/other", "scope": "openid email", "state": "inner"}
+    response = await browser.ask(request=forge({"alg": "none"}, inside))
+    assert_sent(response, "request_not_supported")
+
+
+async def test_ro_05_request_and_request_uri_together(world: World, browser: Browser) -> None:
+    canary = await Canary.start()
+    async with canary.server, world.unchanged():
+        response = await browser.ask(request="a.b.c", request_uri=canary.url)
+        assert_sent(response, "request_not_supported", "request_uri_not_supported", "invalid_request")
+        assert canary.visits == 0
+
+
+async def test_sf_04_request_uri_is_never_fetched(world: World, browser: Browser) -> None:
+    canary = await Canary.start()
+    async with canary.server, world.unchanged():
+        for url in (canary.url, f"https://127.0.0.1:{canary.port}/", "file:///etc/passwd", "urn:x"):
+            assert_sent(await browser.ask(request_uri=url), "request_uri_not_supported", "invalid_request_uri")
+        assert canary.visits == 0
+
+
+async def test_ro_07_par_is_not_mounted(world: World) -> None:
+    response = await world.post("/par", {"request_uri": "urn:x"}, "web")
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "orders",
+        "/orders",
+        "https://api.test/orders#x",
+        "https://unregistered.test/",
+        "",
+        "javascript:1",
+        "\x01",
+        "//api.test",
+    ],
+)
+async def test_ro_10_resource_indicators(world: World, browser: Browser, resource: str) -> None:
+    async with world.unchanged():
+        response = await browser.ask(resource=resource, prompt="none")
+    if resource:
+        assert_sent(response, "invalid_target", "invalid_request")
+        form = {"grant_type": "client_credentials", "resource": resource}
+        assert_refused(await world.post("/token", form, "svc"), 400, "invalid_target")
+    else:
+        assert answer_of(response)["error"] == "login_required"
+
+
+async def test_ro_10_many_and_foreign_resources(world: World, browser: Browser) -> None:
+    async with world.unchanged():
+        assert_sent(await browser.ask(resource=[API] * 50), "invalid_target")  # type: ignore[arg-type]
+        assert_page(await browser.ask(resource=[API] * 500))  # type: ignore[arg-type]
+        assert_sent(await browser.ask("web2", resource=API), "invalid_target")
+        form = {"grant_type": "client_credentials", "resource": OTHER_API}
+        assert_refused(await world.post("/token", form, "svc"), 400, "invalid_target")
+
+
+@pytest.mark.parametrize(
+    "claims", ["[" * 3000, "[]", "1", '{"userinfo": 1}', '{"a": {"b": null}}', "{", '{"id_token": {"email": []}}']
+)
+async def test_ro_11_claims_parameter_is_ignored(world: World, browser: Browser, claims: str) -> None:
+    discovery = (await browser.http.get("/.well-known/openid-configuration")).json()
+    assert discovery["claims_parameter_supported"] is False
+    async with world.unchanged():
+        response = await browser.ask(claims=claims, prompt="none")
+    assert_sent(response, "login_required", "invalid_request")
+
+
+async def test_ro_11_huge_claims(world: World, browser: Browser) -> None:
+    for claims in ("[" * 100_000, json.dumps({"x": "y" * 30_000})):
+        async with world.unchanged():
+            response = await browser.http.post("/authorize", data=asking(claims=claims))
+            # Past the size any body may have the request is not read at all.
+            if len(claims) > 64_000:
+                assert response.status_code == 413
+            else:
+                assert_sent(response, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_age": "-1"},
+        {"max_age": "99999999999999999999"},
+        {"max_age": "abc"},
+        {"max_age": "1.5"},
+        {"max_age": "\u0661"},
+        {"max_age": "1e3"},
+        {"max_age": "0x10"},
+        {"max_age": " 1"},
+        {"prompt": "none login"},
+        {"prompt": "bogus"},
+        {"prompt": "login bogus"},
+        {"prompt": "NONE"},
+        {"ui_locales": "en " * 3400},
+        {"acr_values": "a " * 5120},
+        {"state": "s" * 10_000},
+        {"nonce": "n" * 10_000},
+        {"login_hint": "l" * 10_000},
+        {"id_token_hint": "x" * 10_000},
+        {"unknown": "u" * 10_000},
+    ],
+    ids=lambda changes: str(changes)[:40],
+)
+async def test_ro_12_refused(world: World, browser: Browser, changes: dict[str, str]) -> None:
+    async with world.unchanged():
+        response = await browser.ask(**changes)
+    assert_sent(response, "invalid_request", state=changes.get("state", "state-1"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_age": "1000000000"},
+        {"max_age": "0"},
+        {"display": "x"},
+        {"display": "popup\nx"},
+        {"ui_locales": "xx-" * 300},
+        {"ui_locales": "../../etc/passwd de"},
+        {"acr_values": "urn:nobody urn:offers"},
+        {"id_token_hint": "garbage"},
+        {"id_token_hint": "a.b.c"},
+        {"login_hint": "\u202eecila"},
+        {"login_hint": "'\"><script>"},
+        {"prompt": ""},
+        {"claims_locales": "de"},
+    ],
+    ids=lambda changes: str(changes)[:40],
+)
+async def test_ro_12_ignored(world: World, browser: Browser, changes: dict[str, str]) -> None:
+    """What the specification lets a server ignore does not stop the person: the login page comes."""
+    async with world.unchanged():
+        page = await browser.follow(await browser.ask(**changes))
+    assert page.status_code == 200
+    assert 'id="login"' in page.text
+    assert "<script" not in page.text
