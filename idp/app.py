@@ -1,4 +1,4 @@
-"""The only place that wires: settings and features in, one ASGI application out (DESIGN 5)."""
+"""The only place that wires: settings and features in, one ASGI application out."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ async def prepare(server: Server, *, serving: bool = True) -> None:
 
 
 def key_encryption_ring(settings: Settings) -> KeyEncryptionRing:
-    """The ring from environment or file; only dev makes one where none is (DESIGN 11)."""
+    """The ring from environment or file; only dev makes one where none is (decision 11)."""
     if settings.key_encryption_key is not None:
         return parse_key_encryption_ring(settings.key_encryption_key.reveal(), "IDP_KEY_ENCRYPTION_KEY")
     path = settings.key_encryption_key_file

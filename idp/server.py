@@ -44,7 +44,7 @@ GrantFunction = Callable[[TokenRequest, "Server"], Awaitable[Authorization]]
 
 
 class PasswordHasher(Protocol):
-    """Bounded hashing of human passwords; raises ``Busy`` when there is no room (DESIGN 15)."""
+    """Bounded hashing of human passwords; raises ``Busy`` when there is no room (decision 15)."""
 
     async def verify(self, stored: str | None, password: str) -> bool: ...
     async def hash(self, password: str) -> str: ...
@@ -105,7 +105,7 @@ class Server:
         return self.registry.rules
 
     def client(self, client_id: str | None) -> Client | None:
-        """A registered client, as of at most half a second ago (DESIGN 17); disabled ones too."""
+        """A registered client, as of at most half a second ago (decision 17); disabled ones too."""
         return self.registry.clients.get(client_id) if client_id is not None else None
 
     async def reload_registry(self, *, force: bool = False) -> None:
@@ -159,7 +159,7 @@ class Server:
         return answer
 
     def follow_refresh(self, secret: bytes) -> bytes:
-        """The successor of a refresh secret: any node computes the same (DESIGN 7)."""
+        """The successor of a refresh secret: any node computes the same (decision 7)."""
         return hmac.digest(self.keyring.secret("refresh"), secret, hashlib.sha256)
 
     def seal(self, purpose: str, value: msgspec.Struct) -> str:

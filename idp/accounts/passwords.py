@@ -1,4 +1,4 @@
-"""Human passwords: argon2id in a bounded pool (DESIGN 15). Secrets we generate never come here."""
+"""Human passwords: argon2id in a bounded pool (decision 15). Secrets we generate never come here."""
 
 from __future__ import annotations
 

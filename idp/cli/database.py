@@ -1,4 +1,4 @@
-"""``idp migrate``: the schema, one step ahead of ``idp serve``, which never changes it (DESIGN 25)."""
+"""``idp migrate``: the schema, one step ahead of ``idp serve``, which never changes it (decision 25)."""
 
 from __future__ import annotations
 

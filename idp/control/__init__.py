@@ -1,6 +1,6 @@
 """Owns what operators do: each operation one function, run in the running server or, with none, in this process.
 
-It does not own how a command line looks. A call returns when its change is in effect (DESIGN 5).
+It does not own how a command line looks. A call returns when its change is in effect (decision 5).
 """
 
 from idp.control.calling import call

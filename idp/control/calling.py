@@ -45,7 +45,7 @@ def running_issuer(settings: Settings) -> str | None:
 
 @contextmanager
 def only_opener(data_dir: Path) -> Iterator[None]:
-    """SQLite means one opener (DESIGN 5); the lock goes with the process, however it ends."""
+    """SQLite means one opener (decision 5); the lock goes with the process, however it ends."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data_dir / LOCK).open("w") as lock:
         try:

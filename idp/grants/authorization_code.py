@@ -66,7 +66,7 @@ def _challenge(verifier: str | None) -> str | None:
         raise invalid_grant(
             "code_verifier is not 43 to 128 unreserved characters.",
             received=f"a verifier of {len(verifier)} characters",
-            expected="the verifier whose SHA-256 was sent as code_challenge",
+            expected="43 to 128 characters, the verifier whose SHA-256 was sent as code_challenge",
             mend="Generate the verifier with the client library, 32 random bytes as base64url.",
             rule="RFC 7636 4.1",
         )

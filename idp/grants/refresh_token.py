@@ -1,4 +1,4 @@
-"""grant_type=refresh_token (RFC 6749 6), rotated as DESIGN 7 says; and who gets a refresh token at all (DESIGN 8)."""
+"""grant_type=refresh_token (RFC 6749 6), rotated (decision 7); and who gets a refresh token at all (decision 8)."""
 
 from __future__ import annotations
 

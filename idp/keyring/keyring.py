@@ -85,7 +85,7 @@ class Keyring:
     async def sign(self, alg: str, typ: str, claims: Mapping[str, Any]) -> str:
         """The compact JWS of ``claims`` under the key that signs ``alg`` now. ``claims["exp"]`` is required.
 
-        The database is touched only when ``exp`` lies past the key's mark (DESIGN 10). Raises UnknownKey,
+        The database is touched only when ``exp`` lies past the key's mark (decision 10). Raises UnknownKey,
         KeyNotReady or KeyUnreadable for the key, Unavailable for the database.
         """
         expires = float(claims["exp"])

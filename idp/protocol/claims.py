@@ -43,7 +43,7 @@ def userinfo(account: Account, scope: tuple[str, ...], added: Mapping[str, Scope
 
 
 def access_token(auth: Authorization, *, issuer: str, jti: str, expires_at: int) -> dict[str, Any]:
-    """RFC 9068 2.2. ``grant`` is ours: UserInfo and introspection look the grant up by it (DESIGN 18)."""
+    """RFC 9068 2.2. ``grant`` is ours: UserInfo and introspection look the grant up by it (decision 18)."""
     audience: str | list[str] = auth.audience[0] if len(auth.audience) == 1 else list(auth.audience)
     claims: dict[str, Any] = {
         "iss": issuer,

@@ -1,6 +1,6 @@
 """The life of signing keys: published first, signing later, retired last; worked out from a ring and a time.
 
-Every time in a life is written down when the key is made, so all nodes switch by the clock alone (DESIGN 9). What has
+Every time in a life is written down when the key is made, so all nodes switch by the clock alone (decision 9). What has
 to be changed in the ring, and when, stands in ``key_changes``. Times are Unix seconds, durations seconds.
 """
 
@@ -13,7 +13,7 @@ from typing import Literal
 DAY = 86_400.0
 State = Literal["waiting", "signing", "retiring", "retired", "revoked"]
 
-# Nodes further off the database's clock than this are not ready (DESIGN 19).
+# Nodes further off the database's clock than this are not ready (decision 19).
 _CLOCK_SKEW = 5.0
 
 
@@ -48,7 +48,7 @@ class KeyPlan:
 
     @property
     def reserve_ahead(self) -> float:
-        """How far past the newest token a key's expiry mark is stored: one write for so many seconds (DESIGN 10)."""
+        """How far past the newest token a key's expiry mark is stored: one write for so many seconds (decision 10)."""
         return min(600.0, self.signs / 10)
 
     @property

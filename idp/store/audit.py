@@ -1,4 +1,4 @@
-"""The audit journal (DESIGN 23): decisions are written in the transaction they belong to, counts in batches."""
+"""The audit journal (decision 23): decisions are written in the transaction they belong to, counts in batches."""
 
 from __future__ import annotations
 

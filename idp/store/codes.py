@@ -1,4 +1,4 @@
-"""Redeeming an authorization code: one function, one transaction, spent last (DESIGN 4; RFC 6749 4.1.3)."""
+"""Redeeming an authorization code: one function, one transaction, spent last (RFC 6749 4.1.3)."""
 
 from __future__ import annotations
 
@@ -164,8 +164,8 @@ def _refusal(row: Any, ask: Redemption) -> Refused | None:
     if ask.now >= row["expires_at"]:
         return invalid_grant(
             f"The code expired {int(ask.now - row['expires_at'])} seconds ago.",
-            received="an expired code",
-            expected="redemption within its lifetime",
+            received=f"a code {ask.now - row['expires_at']:.0f} s late",
+            expected=f"redemption before {row['expires_at']:.0f}, lifetimes.code after it was issued",
             mend="Redeem the code as soon as the browser brings it.",
             rule="RFC 6749 4.1.2",
         )

@@ -1,4 +1,4 @@
-"""Runs operations: SQLite in the loop's thread on one held connection, a turn's writes in one commit (DESIGN 3, 4).
+"""Runs operations: SQLite in the loop's thread on one held connection, a turn's writes in one commit (decisions 3, 4).
 
 A write's answer leaves only after the commit that holds its effect. An operation that returns is committed, one that
 raises is rolled back to its own savepoint; the others of its turn are not touched.

@@ -1,4 +1,4 @@
-"""The outbox of back-channel logout (DESIGN 24): written with the session's end, claimed by lease, kept for a month."""
+"""The outbox of back-channel logout (decision 24): written with the session's end, claimed by lease, kept a month."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schema versions by alembic. ``serve`` never migrates: it compares, and names the command (DESIGN 25)."""
+"""Schema versions by alembic. ``serve`` never migrates: it compares, and names the command (decision 25)."""
 
 from __future__ import annotations
 

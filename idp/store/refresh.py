@@ -1,4 +1,4 @@
-"""Refreshing (DESIGN 7): rotation any node can repeat, grace for the predecessor, death of the family on replay."""
+"""Refreshing (decision 7): rotation any node can repeat, grace for the predecessor, death of the family on replay."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ def _expired(row: Any, now: float) -> Refused | None:
         return None
     return invalid_grant(
         f"The refresh token expired {int(now - row['expires_at'])} seconds ago.",
-        received="an expired refresh token",
-        expected="use within the idle time",
+        received=f"a refresh token {now - row['expires_at']:.0f} s late",
+        expected=f"use before {row['expires_at']:.0f}, lifetimes.refresh_idle after the last",
         mend="Send the person through a new authorization request.",
     )
 

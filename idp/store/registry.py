@@ -1,4 +1,4 @@
-"""What operators register: clients, resources, scopes. Every change bumps the epoch that caches watch (DESIGN 17)."""
+"""What operators register: clients, resources, scopes. Every change bumps the epoch that caches watch (decision 17)."""
 
 from __future__ import annotations
 

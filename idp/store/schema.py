@@ -1,4 +1,4 @@
-"""The tables. Times are Unix seconds as doubles; secrets we generate are kept as SHA-256 only (DESIGN 15).
+"""The tables. Times are Unix seconds as doubles; secrets we generate are kept as SHA-256 only (decision 15).
 
 Key tables stand in ``store.keys``, on the same ``metadata``.
 """
@@ -125,7 +125,7 @@ codes = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# One row per family (DESIGN 7): the live secret and its predecessor; older ones are recognised by hashing forward.
+# One row per family (decision 7): the live secret and its predecessor; older ones are recognised by hashing forward.
 refresh_tokens = sa.Table(
     "refresh_tokens",
     metadata,
@@ -149,7 +149,7 @@ revoked_tokens = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Values that may count once, typed by purpose so that one kind can never pass for another (DESIGN 6).
+# Values that may count once, typed by purpose so that one kind can never pass for another (decision 6).
 spent_values = sa.Table(
     "spent_values",
     metadata,
@@ -180,7 +180,7 @@ audit = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# The outbox of back-channel logout: written with the session's end, sent by whoever holds the lease (DESIGN 24).
+# The outbox of back-channel logout: written with the session's end, sent by whoever holds the lease (decision 24).
 logout_deliveries = sa.Table(
     "logout_deliveries",
     metadata,

@@ -16,7 +16,7 @@ from idp.store.logout import queue_deliveries
 from idp.store.schema import accounts, consents, grants, session_clients, sessions
 from idp.store.statements import Prepared
 
-_TOUCH_SECONDS = 300.0  # `last_seen` is written at most this often (DESIGN 14)
+_TOUCH_SECONDS = 300.0  # `last_seen` is written at most this often (decision 14)
 
 _KNOWN = Prepared(
     sa.select(

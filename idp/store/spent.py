@@ -1,4 +1,4 @@
-"""Values that count once (DESIGN 6): one INSERT decides, whoever comes second is told so."""
+"""Values that count once (decision 6): one INSERT decides, whoever comes second is told so."""
 
 from __future__ import annotations
 

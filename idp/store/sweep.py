@@ -22,7 +22,8 @@ _DAY = 86_400.0
 
 def sweep(connection: Connection, now: float, batch: int = BATCH) -> int:
     """Delete at most ``batch`` rows of each table; answers how many went, so that a full batch asks for another."""
-    live_families = sa.select(refresh_tokens.c.grant_id).where(refresh_tokens.c.expires_at > now)
+    # A family's row stays a day past its end, because the last access token it bought may: so long its grant stays too.
+    families = sa.select(refresh_tokens.c.grant_id)
     # A code's row outlives the code by a day: a late replay must still find what to revoke (RFC 6749 4.1.2).
     doomed = (
         (codes, codes.c.hash, codes.c.expires_at < now - _DAY),
@@ -36,7 +37,7 @@ def sweep(connection: Connection, now: float, batch: int = BATCH) -> int:
             sa.or_(
                 grants.c.expires_at < now - _DAY,
                 grants.c.revoked_at < now - _DAY,
-                sa.and_(grants.c.created_at < now - 2 * _DAY, grants.c.id.not_in(live_families)),
+                sa.and_(grants.c.created_at < now - 2 * _DAY, grants.c.id.not_in(families)),
             ),
         ),
         (sessions, sessions.c.id, sa.or_(sessions.c.expires_at < now, sessions.c.ended_at < now - _DAY)),

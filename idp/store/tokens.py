@@ -1,4 +1,4 @@
-"""What UserInfo, introspection and revocation ask of the database: is this token's grant alive (DESIGN 18)?"""
+"""What UserInfo, introspection and revocation ask of the database: is this token's grant alive (decision 18)?"""
 
 from __future__ import annotations
 

@@ -52,7 +52,12 @@ async def advance(http: Request, parameters: Parameters, waiting: Waiting | None
         step = next_step(request, facts_of(known, waiting), server_of(http).now())
         if isinstance(step, Refuse):
             raise Sent(
-                step.error, "The person has to act first.", rule="OpenID Connect Core 3.1.2.6", received=step.reason
+                step.error,
+                "The person has to act first.",
+                rule="OpenID Connect Core 3.1.2.6",
+                received=step.reason,
+                expected="the right person signed in, who allowed this app before, so that no page is needed",
+                mend="Send the request again without prompt=none, and let the person answer the page.",
             )
     except Sent as refusal:
         return refused(http, target, refusal)
@@ -76,7 +81,14 @@ def validated(http: Request, parameters: Parameters, target: Target) -> Authoriz
         return request
     hint = read_hint(server, hint_text, target.client.client_id)
     if hint is None and "none" in request.prompt:
-        raise Sent("login_required", "The id_token_hint cannot be read.", rule="OpenID Connect Core 3.1.2.1")
+        raise Sent(
+            "login_required",
+            "The id_token_hint cannot be read.",
+            rule="OpenID Connect Core 3.1.2.1",
+            received="an id_token_hint that does not verify, or belongs to another client",
+            expected=f"an ID token this server issued to {target.client.client_id}",
+            mend="Send the last ID token the client received, or leave id_token_hint out.",
+        )
     return request if hint is None else replace(request, hint=hint)
 
 

@@ -32,11 +32,23 @@ def bearer_token(http: Request, in_form: str | None = None) -> str:
     """The one token of a request: Authorization header, or form field; never the query (RFC 6750 2.3)."""
     headers = http.headers.getlist("authorization")
     if len(headers) + (in_form is not None) > 1:
-        raise Refused("invalid_request", "The token was sent more than once.", rule="RFC 6750 2", status=400)
+        raise Refused(
+            "invalid_request",
+            "The token was sent more than once.",
+            rule="RFC 6750 2",
+            received=f"{len(headers)} Authorization headers and {int(in_form is not None)} access_token fields",
+            expected="one of them",
+            mend="Send the token in one Authorization header.",
+        )
     if in_form is not None:
         return in_form
     if not headers:
-        raise unauthorized("", "No access token was sent.", expected="Authorization: Bearer TOKEN")
+        raise unauthorized(
+            "",
+            "No access token was sent.",
+            received="no Authorization header",
+            expected="Authorization: Bearer TOKEN; a token in the URL is not read",
+        )
     scheme, _, token = headers[0].partition(" ")
     if scheme.lower() != "bearer" or not token or not token.isascii() or any(c in token for c in ' ,\t"'):
         raise unauthorized(
@@ -46,7 +58,7 @@ def bearer_token(http: Request, in_form: str | None = None) -> str:
 
 
 async def accept(server: Server, token: str) -> Accepted | str:
-    """A live token, or the reason why it is not one. The grant is asked each time: revoked means now (DESIGN 18)."""
+    """A live token, or the reason why it is not one. The grant is asked each time: revoked means now (decision 18)."""
     try:
         claims = server.keyring.verify(token, typ=("at+jwt",)).claims
     except JoseError as error:
@@ -82,7 +94,7 @@ def unauthorized(error: str, description: str, *, received: str = "", expected: 
         description,
         rule="RFC 6750 3",
         received=received,
-        expected=expected or "a live access token of this issuer",
+        expected=expected or "a live access token (at+jwt) of this issuer",
         mend="idp decode TOKEN shows what is inside; idp verify TOKEN says what is wrong with it.",
         status=status,
         headers={"WWW-Authenticate": challenge},

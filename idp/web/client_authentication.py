@@ -101,14 +101,23 @@ def _assertion(parameters: Parameters, assertion: str, client_id: str | None) ->
             "client_assertion_type is not the JWT bearer type.",
             received=visible(parameters.get("client_assertion_type") or "none"),
             expected=ASSERTION_TYPE,
+            mend="Send client_assertion_type as it stands here, percent-encoded once.",
         )
     try:
         subject = read_unverified(assertion).claims.get("sub")
     except JoseError as error:
-        raise invalid_client("The client assertion is not a signed JWT.", received=error.reason) from None
+        raise invalid_client(
+            "The client assertion is not a signed JWT.",
+            received=str(error),
+            expected="a signed JWT whose iss and sub are the client_id",
+            mend="Have the client library sign the assertion; idp decode TOKEN shows what is inside.",
+        ) from None
     if not isinstance(subject, str):
         raise invalid_client(
-            "The client assertion names no client.", received="no sub", expected="iss = sub = client_id"
+            "The client assertion names no client.",
+            received="no sub",
+            expected="iss = sub = client_id",
+            mend="Set iss and sub of the assertion to the client_id.",
         )
     if client_id not in (None, subject):
         raise _mismatch(client_id or "", subject)

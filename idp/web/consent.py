@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.protocol.claims import SCOPE_CLAIMS, userinfo
-from idp.protocol.errors import Sent, Shown
+from idp.protocol.errors import Sent, Shown, visible
 from idp.protocol.prompts import AskConsent, Issue, next_step
 from idp.protocol.request import AuthorizationRequest
 from idp.store.authorization import deny
@@ -60,7 +60,14 @@ async def consent_submit(http: Request) -> Response:
     if decision == "deny":
         return await _deny(http, request, known, waiting)
     if decision != "allow":
-        raise Shown("invalid_request", "The form holds no decision.", expected="decision=allow or decision=deny")
+        raise Shown(
+            "invalid_request",
+            "The form holds no decision.",
+            rule="only the person decides",
+            received=f"decision {visible(decision or '(none)')}",
+            expected="decision=allow or decision=deny",
+            mend="Go back and use one of the two buttons.",
+        )
     step = next_step(request, facts_of(known, waiting, consented=True), web.server.now())
     if not isinstance(step, Issue):
         return send_to(web, "/authorize/resume", waiting)

@@ -1,4 +1,4 @@
-"""The two cookies: ``idp`` names a session, ``idp-browser`` a browser that began a request (DESIGN 14).
+"""The two cookies: ``idp`` names a session, ``idp-browser`` a browser that began a request (decision 14).
 
 On https both carry the ``__Host-`` prefix, which a neighbouring host cannot set.
 """

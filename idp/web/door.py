@@ -1,6 +1,6 @@
 """The outermost ASGI layer: public documents as prebuilt bytes before anything else runs, and the calls' CORS answers.
 
-Discovery and JWKS are the same bytes for everybody (DESIGN 20), so they are answered from a table without a request
+Discovery and JWKS are the same bytes for everybody (decision 20), so they are answered from a table without a request
 object. Nothing here reads Host or any forwarding header.
 """
 

@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from idp.protocol.errors import Refused, registered_characters
+from idp.protocol.errors import Refused, registered_characters, visible
 from idp.protocol.parameters import Parameters, parse_parameters
 
 _FORM = "application/x-www-form-urlencoded"
@@ -22,7 +22,15 @@ async def read_form(http: Request) -> Parameters:
     if content_type.partition(";")[0].strip().lower() != _FORM:
         raise _not_a_form(http, content_type, await http.body())
     if http.headers.get("content-encoding", "identity") != "identity":
-        raise Refused("invalid_request", "Compressed bodies are not read.", rule="bounded input", status=415)
+        raise Refused(
+            "invalid_request",
+            "Compressed bodies are not read.",
+            rule="RFC 9110 8.4: no content coding is offered",
+            received=f"Content-Encoding {visible(http.headers['content-encoding'], 40)}",
+            expected="no Content-Encoding",
+            mend="Send the form as it is; it is small.",
+            status=415,
+        )
     return parse_parameters(await http.body())
 
 

@@ -81,7 +81,7 @@ async def _confirmed(http: Request, form: Parameters) -> Response:
     leaving = web.server.unseal(_FORM, form.get("t") or "", Leaving)
     known = await _known(http)
     if leaving is None:
-        raise Shown("expired", "This page has expired.", mend="Go back to the app and sign out again.")
+        raise _expired()
     parameters = Parameters(leaving.pairs)
     _, client = _who_asks(http, parameters)
     return_to = _return_address(parameters, client)
@@ -183,8 +183,19 @@ def _posted(http: Request) -> Parameters | None:
     server = web_of(http).server
     posted = server.unseal(_POSTED, sealed, Leaving)
     if posted is None or server.now() > posted.begun + 300:
-        raise Shown("expired", "This page has expired.", mend="Go back to the app and sign out again.")
+        raise _expired()
     return Parameters(posted.pairs)
+
+
+def _expired() -> Shown:
+    return Shown(
+        "expired",
+        "This page has expired.",
+        rule="a page belongs to one request",
+        received="an expired or altered request",
+        expected="the address the app sent this browser to",
+        mend="Go back to the app and sign out again.",
+    )
 
 
 def _query(http: Request) -> Parameters:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TypeGuard
+from collections.abc import Mapping
+from typing import Any, TypeGuard
 
 from idp.jose import JoseError, PublicKey, verify_compact
 from idp.protocol.client import Client
-from idp.protocol.errors import Refused, invalid_client
+from idp.protocol.errors import Refused, invalid_client, visible
 from idp.server import Server
 from idp.store.spent import spend
 from idp.web.client_authentication import Presented
@@ -28,18 +29,22 @@ async def prove_key(presented: Presented, client: Client, server: Server) -> Non
             typ=("JWT", "client-authentication+jwt", ""),
         )
     except JoseError as error:
-        raise _refused(client, error.reason, "a JWT signed by a registered key of the client") from None
+        expected = f"a JWT signed with {' or '.join(_algorithms(client))} by a registered key of the client"
+        raise _refused(client, str(error), expected) from None
     claims = token.claims
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
-        raise _refused(client, "another iss or sub", f"iss = sub = {client.client_id}")
+        received = f"iss {_shown(claims, 'iss')}, sub {_shown(claims, 'sub')}"
+        raise _refused(client, received, f"iss = sub = {client.client_id}")
     if claims.get("aud") not in (server.issuer, [server.issuer]):
-        raise _refused(client, "another aud", f"aud = {server.issuer}, alone")
+        raise _refused(client, f"aud {_shown(claims, 'aud')}", f"aud = {server.issuer}, alone")
     expires, jti = claims.get("exp"), claims.get("jti")
     if not is_time(expires) or not now - _LEEWAY < expires <= now + _MAX_LIFETIME + _LEEWAY:
-        raise _refused(client, "exp in the past, missing, or too far ahead", f"exp within {_MAX_LIFETIME:g} s from now")
+        within = f"exp from {now - _LEEWAY:.0f} to {now + _MAX_LIFETIME + _LEEWAY:.0f}, by this server's clock"
+        raise _refused(client, f"exp {_shown(claims, 'exp')}", within)
     for name in ("nbf", "iat"):
         if name in claims and not (is_time(claims[name]) and claims[name] <= now + _LEEWAY):
-            raise _refused(client, f"{name} in the future", "the clock of the client to be right")
+            latest = f"{name} of at most {now + _LEEWAY:.0f}, {_LEEWAY:g} s ahead of this server's clock"
+            raise _refused(client, f"{name} {_shown(claims, name)}", latest)
     if not isinstance(jti, str) or not 1 <= len(jti) <= 255:
         raise _refused(client, "no jti", "a jti that is fresh for each assertion")
     fresh = await server.database.write(spend, "client-assertion", f"{client.client_id} {jti}", expires + _LEEWAY)
@@ -70,6 +75,11 @@ def _key(client: Client, kid: object, alg: object) -> PublicKey | None:
 def is_time(value: object) -> TypeGuard[float]:
     """A NumericDate (RFC 7519 2): a finite number, and ``true`` is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _shown(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name, "(none)")
+    return visible(value if isinstance(value, str) else str(value))
 
 
 def _refused(client: Client, received: str, expected: str) -> Refused:

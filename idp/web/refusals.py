@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from idp.keyring import KeyringError
-from idp.protocol.errors import Busy, Refused, Shown
+from idp.protocol.errors import Busy, Refused, Shown, visible
 from idp.store.audit import record_refusal
 from idp.store.database import Unavailable
 from idp.web.context import locale_of, server_of, web_of
@@ -118,7 +118,16 @@ async def on_http_error(http: Request, error: Exception) -> Response:
     }
     text = words.get(status, "The request could not be done.")
     if "text/html" in http.headers.get("accept", ""):
-        page = show(http, Shown("not_found" if status == 404 else "invalid_request", text, status=status))
+        refusal = Shown(
+            "not_found" if status == 404 else "invalid_request",
+            text,
+            rule=f"RFC 9110 15.5: {status}",
+            received=visible(f"{http.method} {http.scope['path']}"),
+            expected=headers.get("Allow") or "an address, a method and a size this server takes",
+            mend="idp routes lists what there is.",
+            status=status,
+        )
+        page = show(http, refusal)
         page.headers.update(headers)
         return page
     if status == 405 or http.scope["path"].endswith("/"):

@@ -169,7 +169,7 @@ async def test_cs_08_policy_of_every_page(world: World, browser: Browser) -> Non
         assert policy["base-uri"] == "'none'", name
         assert policy.get("object-src", policy["default-src"]) == "'none'", name
         assert not any("unsafe" in value or "*" in value for value in policy.values()), name
-        # Chromium applies form-action to the whole redirect chain: named, it would break the way home (DESIGN 21).
+        # Chromium applies form-action to the whole redirect chain: named, it would break the way home (decision 21).
         assert "form-action" not in policy or name not in ("login", "wrong", "consent", "select", "logout"), name
         assert "script-src" not in policy, name
         assert "<script" not in page.text, name  # type: ignore[attr-defined]

@@ -234,19 +234,19 @@ async def test_pr_07_a_json_body_is_told_how_without_its_secrets(world: World) -
 
 
 ALLOWED = {
-    "/authorize": {"GET", "HEAD", "POST"},
-    "/authorize/resume": {"GET", "HEAD"},
+    "/authorize": {"GET", "POST"},
+    "/authorize/resume": {"GET"},
     "/token": {"POST"},
-    "/userinfo": {"GET", "HEAD", "POST"},
+    "/userinfo": {"GET", "POST"},
     "/introspect": {"POST"},
     "/revoke": {"POST"},
-    "/login": {"GET", "HEAD", "POST"},
-    "/consent": {"GET", "HEAD", "POST"},
-    "/select-account": {"GET", "HEAD", "POST"},
-    "/logout": {"GET", "HEAD", "POST"},
-    "/logged-out": {"GET", "HEAD"},
+    "/login": {"GET", "POST"},
+    "/consent": {"GET", "POST"},
+    "/select-account": {"GET", "POST"},
+    "/logout": {"GET", "POST"},
+    "/logged-out": {"GET"},
     "/api/token/": {"POST"},
-    "/hello": {"GET", "HEAD"},
+    "/hello": {"GET"},
     "/healthz": {"GET", "HEAD"},
     "/readyz": {"GET", "HEAD"},
     "/.well-known/jwks.json": {"GET", "HEAD", "OPTIONS"},
@@ -265,7 +265,7 @@ async def test_pr_08_methods(world: World, browser: Browser, path: str) -> None:
             else:
                 assert answer.status_code in (404, 405), f"{method}: {answer.status_code}"
                 if answer.status_code == 405:
-                    assert set(answer.headers["allow"].replace(" ", "").split(",")) == ALLOWED[path] - {"OPTIONS"}
+                    assert set(answer.headers["allow"].replace(" ", "").split(",")) == ALLOWED[path]
 
 
 async def test_pr_08_head_and_get_have_no_effect(world: World, browser: Browser) -> None:
@@ -276,8 +276,9 @@ async def test_pr_08_head_and_get_have_no_effect(world: World, browser: Browser)
             for method in ("GET", "HEAD"):
                 answer = await browser.http.request(method, path, params=redeeming(code), auth=("web", SECRETS["web"]))
                 assert answer.status_code == 405
-        page = await browser.http.request("HEAD", "/logout")
-        assert page.status_code == 200
+        # GET may issue a code or sign somebody out, so HEAD is not its quiet twin here.
+        for path in ("/authorize", "/logout"):
+            assert (await browser.http.request("HEAD", path)).status_code == 405
     assert (await world.redeem(code)).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""What may be registered (ATTACKS RU-02, RU-08, RU-10, RU-12, SF-07; RFC 7591 2)."""
+"""What may be registered (RU-02, RU-08, RU-10, RU-12, SF-07; RFC 7591 2)."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ async def test_a_slow_app_holds_up_nobody(
 
 
 async def test_two_senders_send_once(calm: Provider, shop_sink: Sink) -> None:
-    """DESIGN 24: a delivery belongs to whoever took its lease."""
+    """decision 24: a delivery belongs to whoever took its lease."""
     await register(calm, shop(shop_sink))
     visitor = Visitor(calm)
     tokens = await signed_on(calm, visitor, shop(shop_sink))

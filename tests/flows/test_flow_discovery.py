@@ -122,7 +122,7 @@ async def test_it_changes_with_what_is_registered(provider: Provider) -> None:
 
 
 async def test_no_header_changes_a_byte(tmp_path: Path) -> None:
-    """DESIGN 13: the issuer comes from the settings alone."""
+    """decision 13: the issuer comes from the settings alone."""
     async with serving(tmp_path) as (_, http):
         expected = (await http.get(OPENID)).content
         names = ("host", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix", "forwarded", "x-original-url")

@@ -1,4 +1,4 @@
-"""A specification is one value (DESIGN 5): switched off, its routes and its metadata are gone without a trace."""
+"""A specification is one value: switched off, its routes and its metadata are gone without a trace."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ async def test_auth_time_is_when_the_password_was_typed(provider: Provider, visi
 
 
 async def test_sid_names_the_session_to_one_app_only(provider: Provider, visitor: Visitor) -> None:
-    """DESIGN 14: the same session has another sid at each app, so apps cannot compare notes."""
+    """decision 14: the same session has another sid at each app, so apps cannot compare notes."""
     sids: dict[App, set[str]] = {WEB: set(), ES256: set()}
     for app in (WEB, ES256, WEB):
         tokens = (await app.redeem(provider.http, (await visitor.sign_on(app.request())).code)).json()

@@ -165,7 +165,7 @@ async def test_a_replay_after_the_grace_kills_the_family(provider: Provider) -> 
 
 
 async def test_without_grace_the_first_repeat_is_a_replay(provider: Provider) -> None:
-    """ATTACKS RT-01, grace 0."""
+    """RT-01, grace 0."""
     token = await family(provider, NO_GRACE)
     new = await renewed(provider, NO_GRACE, token)
     assert await refused(provider, NO_GRACE, token) == "invalid_grant"
@@ -174,7 +174,7 @@ async def test_without_grace_the_first_repeat_is_a_replay(provider: Provider) ->
 
 
 async def test_without_grace_fifty_at_once_leave_no_live_family(provider: Provider) -> None:
-    """ATTACKS RT-02, grace 0: at most one success, and the replay beside it ends that too."""
+    """RT-02, grace 0: at most one success, and the replay beside it ends that too."""
     token = await family(provider, NO_GRACE)
     answers = await asyncio.gather(*(NO_GRACE.refresh(provider.http, token) for _ in range(50)))
     good = [answer.json() for answer in answers if answer.status_code == 200]
@@ -234,7 +234,7 @@ async def test_another_client_gets_nothing_and_harms_nobody(provider: Provider) 
 
 
 async def test_two_apps_of_one_session_never_disturb_each_other(provider: Provider, visitor: Visitor) -> None:
-    """ATTACKS RT-15."""
+    """RT-15."""
     tokens = {}
     for app in (WEB, NO_GRACE):
         code = (await visitor.sign_on(app.request(scope=OFFLINE))).code

@@ -1,4 +1,4 @@
-"""kill -9 while tokens are signed: every token that left the process is covered by its key's mark (DESIGN 10)."""
+"""kill -9 while tokens are signed: every token that left the process is covered by its key's mark (decision 10)."""
 
 from __future__ import annotations
 
