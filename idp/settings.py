@@ -76,7 +76,7 @@ class Passwords(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     queue: Annotated[
         int, _about("Sign-ins that may wait for a thread; past it the answer is 503.", least=0, most=10_000)
-    ] = 16
+    ] = 32
 
 
 class Outbound(msgspec.Struct, frozen=True, kw_only=True):

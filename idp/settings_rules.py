@@ -238,6 +238,16 @@ def _outside(settings: Settings) -> Iterator[Named]:
 
 
 def _files(settings: Settings) -> Iterator[Named]:
+    if _present(settings.data_dir):
+        yield (
+            "data_dir",
+            Problem(
+                rule="data_dir must be a folder",
+                received=f"the file {quoted(str(settings.data_dir))}",
+                expected="a folder, or a name that is free",
+                mend="correct the path",
+            ),
+        )
     pages, certificates = settings.templates_dir, settings.outbound.ca_file
     if pages is not None and not _present(pages, folder=True):
         yield (

@@ -38,15 +38,17 @@ def dev(desk: Desk, port: int | None, issuer: str | None, manifest: Path | None,
     settings = load(None, desk.environ, "dev", {"listen_port": port, "issuer": issuer})
     log_to_stderr()
 
-    async def ready(application: Application) -> None:
+    async def seed(application: Application) -> None:
         await _seed(application, manifest, demo)
+
+    async def ready(application: Application) -> None:
         _welcome(settings, demo)
         # Told by another process, so it must be able to ask this one meanwhile.
         application.background = asyncio.create_task(_first_token(application))
 
     with _demo_process(settings) if demo else contextlib.nullcontext():
         try:
-            run(settings, ready)
+            run(settings, ready, before=seed)  # who waits for /readyz finds alice
         except KeyringError as error:
             raise Trouble(error.rule, received=error.received, expected=error.expected, mend=error.mend) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from idp.protocol.key_plan import DAY, TimelineEntry
 
 _INDENT = "  "
 _LEAST_WIDTH = 40
+_HOURS = 2 * 3600.0  # up to here a second is worth showing
 _WAITING, _SIGNING, _RETIRING, _REVOKED, _NOW = "░", "█", "▒", "✕", "┃"
 _COLOURS = {_WAITING: "33", _SIGNING: "32", _RETIRING: "34", _REVOKED: "31", _NOW: "1"}
 _LEGEND = f"{_WAITING} published, waits   {_SIGNING} signs   {_RETIRING} published, signs no more   {_REVOKED} revoked"
@@ -63,15 +65,18 @@ class _Axis:
         left, right = self.date(self.start), self.date(self.end)
         return left + "─" * (self.width - len(left) - len(right)) + right
 
-    def date(self, moment: float) -> str:
+    def date(self, moment: float, span: float = math.inf) -> str:
+        """As exact as the axis needs it, or, where that is shorter, a ``span`` of seconds."""
         try:
             at = datetime.fromtimestamp(moment, UTC)
         except (OverflowError, ValueError, OSError):
             return "never"
-        span = self.end - self.start
-        if span > 10 * DAY:
-            return f"{at:%Y-%m-%d}"
-        return f"{at:%Y-%m-%d %H:%M}" if span > 2 * DAY / 24 else f"{at:%H:%M:%S}"
+        whole = self.end - self.start
+        if whole <= _HOURS:
+            return f"{at:%H:%M:%S}"
+        if span <= _HOURS:
+            return f"{at:%Y-%m-%d %H:%M:%S}"
+        return f"{at:%Y-%m-%d %H:%M}" if min(span, whole) <= 10 * DAY else f"{at:%Y-%m-%d}"
 
 
 def _key(life: TimelineEntry, now: float, axis: _Axis, colour: bool) -> list[str]:
@@ -143,14 +148,28 @@ def _state(life: TimelineEntry, now: float) -> str:
 
 
 def _dates(life: TimelineEntry, axis: _Axis) -> str:
-    parts = [f"published {axis.date(life.published_from)}"]
+    parts = [("published", life.published_from)]
     if life.signs_until > life.signs_from:
-        parts.append(f"signs {axis.date(life.signs_from)} to {axis.date(life.signs_until)}")
+        parts += [(", signs", life.signs_from), (" to", life.signs_until)]
     if life.revoked_at is not None:
-        parts.append(f"revoked {axis.date(life.revoked_at)}")
+        parts.append((", revoked", life.revoked_at))
     else:
-        parts.append(f"gone {axis.date(life.published_until)}")
-    return ", ".join(parts)
+        parts.append((", gone", life.published_until))
+    text, told, span = "", "", _shortness(life)
+    for word, moment in parts:
+        day, _, time = axis.date(moment, span).partition(" ")
+        # A day that was just told is not told again beside the time.
+        text += f"{word} {time if time and day == told else f'{day} {time}'.rstrip()}"
+        told = day
+    return text
+
+
+def _shortness(life: TimelineEntry) -> float:
+    """How long the key signs, if that is less than a day: two equal dates would say nothing. Else infinite."""
+    signs = life.signs_until - life.signs_from
+    if signs <= 0:
+        signs = life.published_until - life.published_from
+    return signs if signs < DAY else math.inf
 
 
 def _span(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import uvicorn
 
 from idp.app import Application, build
+from idp.cli.trouble import Trouble
 from idp.control.calling import only_opener
 from idp.control.listening import listening
 from idp.serving import server_config
@@ -20,13 +22,39 @@ from idp.settings import Settings
 Ready = Callable[[Application], Awaitable[None]]
 
 
-def run(settings: Settings, ready: Ready) -> None:
-    """Serve until a signal ends it. ``ready`` runs once the address answers."""
-    with only_opener(settings.data_dir):
+def run(settings: Settings, ready: Ready, *, before: Ready | None = None) -> None:
+    """Serve until a signal ends it. ``before`` runs before the address answers, ``ready`` once it does."""
+    with contextlib.ExitStack() as held:
+        # Before anything is made: a port in use is the commonest reason not to start.
+        sockets = [held.enter_context(each) for each in _bound(settings.listen_host, settings.listen_port)]
+        held.enter_context(only_opener(settings.data_dir))
         application = build(settings)
-        config = server_config(application, host=settings.listen_host, port=settings.listen_port)
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_serve(_Server(config), application, ready))
+        server = _Server(server_config(application))
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(_serve(server, sockets, application, ready, before))
+
+
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket at each address of ``host``, not listening yet. Raises Trouble where one cannot be had."""
+    places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, address in places:
+        found = socket.socket(family, kind, protocol)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            found.bind(address)
+        except OSError as error:
+            found.close()
+            if error.errno == errno.EADDRNOTAVAIL and len(places) > 1:
+                continue  # localhost is two addresses, and a machine may have only one of them
+            raise Trouble(
+                "the address is free and this user may bind it",
+                received=f"{host}:{port}: {error.strerror}",
+                expected="a port that nobody listens on",
+                mend=f"stop what holds it, or take another: idp dev --port {port % 60_000 + 1}, or listen_port",
+            ) from None
+        yield found
 
 
 class _Server(uvicorn.Server):
@@ -45,14 +73,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(server: _Server, application: Application, ready: Ready) -> None:
+async def _serve(
+    server: _Server, sockets: list[socket.socket], application: Application, ready: Ready, before: Ready | None
+) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.handle_exit, number, None)
     await application.start()
     try:
+        if before is not None:
+            await before(application)
         async with listening(application.server):
-            serving = asyncio.create_task(server.serve())
+            serving = asyncio.create_task(server.serve(sockets))
             started = asyncio.create_task(server.answers.wait())
             await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
             if server.answers.is_set():

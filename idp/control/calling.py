@@ -46,8 +46,17 @@ def running_issuer(settings: Settings) -> str | None:
 @contextmanager
 def only_opener(data_dir: Path) -> Iterator[None]:
     """SQLite means one opener (decision 5); the lock goes with the process, however it ends."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data_dir / LOCK).open("w") as lock:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (data_dir / LOCK).open("w")
+    except OSError as error:
+        raise ControlError(
+            "data_dir is a folder this user may write",
+            received=f"{data_dir}: {error.strerror}",
+            expected="a folder that is there, or may be made",
+            mend=f"mkdir -p {data_dir} as a user who may, or choose another data_dir",
+        ) from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

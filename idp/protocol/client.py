@@ -48,6 +48,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     access_token_lifetime: float | None = None
     consent: Literal["ask", "skip"] = "ask"
     remember_consent: bool | None = None  # None = remembered where the client can prove who it is (RFC 8252 8.6)
+    assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"  # RFC 10070; the other for older libraries
     require_pkce: bool = True
     allowed_origins: tuple[str, ...] = ()
     disabled: bool = False

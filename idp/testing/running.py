@@ -59,7 +59,9 @@ def running_server(
     *, data_dir: Path | None = None, host: str = "localhost", port: int = 0, **options: Any
 ) -> Iterator[RunningServer]:
     """Serve until the block ends. ``host`` is a loopback name; ``options`` are settings, a dot written ``__``."""
-    with tempfile.TemporaryDirectory(prefix="idp-test-") as folder, socket.socket() as listener:
+    # The protocol is named: asyncio turns Nagle's algorithm off (40 ms an answer) only where it reads "TCP".
+    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    with tempfile.TemporaryDirectory(prefix="idp-test-") as folder, tcp as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         issuer = f"http://{host}:{listener.getsockname()[1]}"

@@ -145,6 +145,8 @@ async def _misdirected(send: Send) -> None:
 
 
 def _is_loopback(host: bytes) -> bool:
+    if b"@" in host:  # a user name, which no Host holds (RFC 9110 7.2)
+        return False
     try:
         name = urlsplit(f"//{host.decode('ascii')}").hostname
     except ValueError:

@@ -94,6 +94,7 @@ PAGES: Mapping[str, _Page] = {
     "error": _page(400, "code correlation_id", sentence="", client=None, developer=None),
     "home": _page(200, "account logout"),
     "busy": _page(503, "", retry="", retry_after=0),
+    "welcome": _page(200, "issuer discovery jwks people commands"),
 }
 
 # One compiled template serves all languages; macros imported without context find the language too.

@@ -14,7 +14,7 @@ from idp.store.spent import spend
 from idp.web.client_authentication import Presented
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
-_MAX_LIFETIME = 600.0
+_MAX_LIFETIME = 3600.0  # what Authlib asks for; each assertion counts once all the same
 _LEEWAY = 30.0
 
 
@@ -35,8 +35,9 @@ async def prove_key(presented: Presented, client: Client, server: Server) -> Non
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         received = f"iss {_shown(claims, 'iss')}, sub {_shown(claims, 'sub')}"
         raise _refused(client, received, f"iss = sub = {client.client_id}")
-    if claims.get("aud") not in (server.issuer, [server.issuer]):
-        raise _refused(client, f"aud {_shown(claims, 'aud')}", f"aud = {server.issuer}, alone")
+    audiences = _audiences(client, server.issuer)
+    if not any(claims.get("aud") in (name, [name]) for name in audiences):
+        raise _refused(client, f"aud {_shown(claims, 'aud')}", f"aud = {' or '.join(audiences)}, alone")
     expires, jti = claims.get("exp"), claims.get("jti")
     if not is_time(expires) or not now - _LEEWAY < expires <= now + _MAX_LIFETIME + _LEEWAY:
         within = f"exp from {now - _LEEWAY:.0f} to {now + _MAX_LIFETIME + _LEEWAY:.0f}, by this server's clock"
@@ -50,6 +51,11 @@ async def prove_key(presented: Presented, client: Client, server: Server) -> Non
     fresh = await server.database.write(spend, "client-assertion", f"{client.client_id} {jti}", expires + _LEEWAY)
     if not fresh:
         raise _refused(client, "an assertion used before", "a fresh assertion for each request")
+
+
+def _audiences(client: Client, issuer: str) -> tuple[str, ...]:
+    """The issuer; for a client of the older rule (RFC 7523 3) its token endpoint as well."""
+    return (issuer, f"{issuer}/token") if client.assertion_audience == "token_endpoint" else (issuer,)
 
 
 def _algorithms(client: Client) -> tuple[str, ...]:

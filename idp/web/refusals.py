@@ -90,11 +90,6 @@ async def on_gone(http: Request, error: Exception) -> Response:
     return Response(status_code=400)
 
 
-async def on_disconnect(http: Request, error: Exception) -> Response:
-    """Whoever asked left before the body was whole: nobody hears this answer, and it is no fault of ours."""
-    return Response(status_code=400)
-
-
 async def on_fault(http: Request, error: Exception) -> Response:
     """A fault of ours: 500 that says nothing but the id under which the log holds it."""
     number = correlation_id(http)

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from idp.server import Server
 from idp.verify import Refused, Verifier, bearer_token
 from idp.verify import Response as Fetched
-from idp.web.context import server_of
+from idp.web.context import locale_of, server_of, web_of
 from idp.web.forms import json_response
+from idp.web.pages import Account
 
 
 def sample_verifier(server: Server) -> Verifier:
@@ -48,17 +49,38 @@ async def hello(http: Request) -> Response:
     return json_response({"message": f"Hello, {token.subject}"})
 
 
+# Who `idp dev` starts with; each one's password is the user name.
+PEOPLE = (Account("alice", "Alice Archer"), Account("bob", "Bob Baker"))
+
+
 async def home(http: Request) -> Response:
-    """Where a curious browser lands first: what there is to try."""
-    server = server_of(http)
+    """Where a curious browser lands first: what this is and what there is to try; for programs the same as JSON."""
+    web = web_of(http)
+    issuer = web.server.issuer
+    discovery, jwks = "/.well-known/openid-configuration", "/.well-known/jwks.json"
+    commands = {
+        "refused": f"curl -i {issuer}/hello",
+        "token": f"T=$(idp token {PEOPLE[0].username})",
+        "hello": f'curl -i -H "Authorization: Bearer $T" {issuer}/hello',
+        "decode": "idp decode $T",
+        "login": "idp login",
+        "lives": "idp keys list",
+    }
+    if "text/html" in http.headers.get("accept", ""):
+        return web.pages.page(
+            "welcome",
+            locale=locale_of(http),
+            issuer=issuer,
+            discovery=web.path(discovery),
+            jwks=web.path(jwks),
+            people=PEOPLE,
+            commands=commands,
+        )
     members = {
-        "issuer": server.issuer,
-        "discovery": f"{server.issuer}/.well-known/openid-configuration",
-        "keys": f"{server.issuer}/.well-known/jwks.json",
-        "try": [
-            f"curl -i {server.issuer}/hello",
-            f'T=$(idp token alice); curl -H "Authorization: Bearer $T" {server.issuer}/hello',
-            "idp keys list",
-        ],
+        "issuer": issuer,
+        "discovery": f"{issuer}{discovery}",
+        "keys": f"{issuer}{jwks}",
+        "people": [person.username for person in PEOPLE],
+        "try": list(commands.values()),
     }
     return json_response(members)

@@ -116,7 +116,7 @@ grant_types = ["client_credentials"]
 redirect_uris = []
 response_types = ["code"]
 scope = "orders"
-jwks = {{ keys = [{_toml(public_jwk(ES_KEY, "es", "ES256"))}] }}
+jwks = {{ keys = [{_toml(public_jwk(ES_KEY, "es", "ES256"))}, {_toml(public_jwk(RS_KEY, "rs", "RS256"))}] }}
 
 [[clients]]
 client_id = "pkj2"

@@ -44,6 +44,7 @@ access_token_lifetime = 60
 consent = "skip"
 remember_consent = false
 require_pkce = false
+assertion_audience = "token_endpoint"
 allowed_origins = ["https://spa.example"]
 disabled = false
 

@@ -184,6 +184,11 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
     assert "write 'IDP_ISSUER'" in str(found)
 
 
+def test_a_data_dir_that_is_a_file_is_told(tmp_path: Path) -> None:
+    [problem] = refusal(written(tmp_path, 'issuer = "https://id.example.com"\ndata_dir = "idp.toml"\n')).problems
+    assert (problem.rule, problem.line) == ("data_dir must be a folder", 2)
+
+
 def test_a_refused_value_is_not_reported_as_missing_too(tmp_path: Path) -> None:
     assert len(refusal(written(tmp_path, 'issuer = 3\ndata_dir = "d"\n')).problems) == 1
 

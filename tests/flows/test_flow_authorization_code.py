@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support import NATIVE, SPA, WEB, Answer, App, Page, Visitor, challenge, discovery, register, sign_in, userinfo
+from support import NATIVE, SPA, WEB, Answer, App, Page, Visitor, discovery, register, sign_in, userinfo
 
 from idp.testing import Provider
 
 pytestmark = pytest.mark.anyio
 
 OTHER = App("other-web", WEB.redirect_uri, "secret-of-other-web-0123456789")
-PLAIN = App("no-pkce", "https://old.test/cb", "secret-of-no-pkce-0123456789", members={"require_pkce": False})
 
 
 async def test_is_announced_in_discovery(provider: Provider) -> None:
@@ -88,7 +87,10 @@ async def test_two_tabs_finish_side_by_side(provider: Provider, visitor: Visitor
     answers = []
     for stop in (await visitor.log_in(first), await visitor.log_in(second)):
         answers.append(stop if isinstance(stop, Answer) else await visitor.submit(stop, decision="allow"))
-    assert [answer.members["state"] for answer in answers if isinstance(answer, Answer)] == ["first", "second"]
+    assert [answer.members["state"] for answer in answers if isinstance(answer, Answer) and answer.code] == [
+        "first",
+        "second",
+    ]
 
 
 async def test_first_answers_of_one_session_at_the_same_moment(provider: Provider, visitor: Visitor) -> None:
@@ -169,6 +171,18 @@ async def test_a_replayed_code_ends_all_it_bought_at_once(provider: Provider, vi
     assert [line["client_id"] for line in event if line["event"] == "code.replayed"].count("web") >= 1
 
 
+@pytest.mark.parametrize("changes", [{}, {"code_verifier": "x" * 43}, {"redirect_uri": "https://x.test/"}], ids=str)
+@pytest.mark.parametrize("wait", [0, 59, 600, 86_000])
+async def test_a_replay_counts_however_late_and_wrong_it_is(
+    provider: Provider, visitor: Visitor, changes: dict[str, str], wait: int
+) -> None:
+    code = (await visitor.sign_on(WEB.request(scope="openid offline_access"))).code
+    tokens = (await WEB.redeem(provider.http, code)).json()
+    await provider.advance(wait)
+    assert (await WEB.redeem(provider.http, code, **changes)).json()["error"] == "invalid_grant"
+    assert (await WEB.refresh(provider.http, tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
 async def test_a_replay_by_a_stranger_ends_nothing(provider: Provider, visitor: Visitor) -> None:
     await register(provider, OTHER)
     code = (await visitor.sign_on(WEB.request())).code
@@ -186,160 +200,6 @@ async def test_a_code_lives_a_minute(provider: Provider) -> None:
     refused = await WEB.redeem(provider.http, late)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
     assert "expired" in refused.json()["error_description"]
-
-
-# -- PKCE
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"code_challenge": None, "code_challenge_method": None},
-        {"code_challenge": None},
-        {"code_challenge_method": "plain"},
-        {"code_challenge_method": None},
-        {"code_challenge_method": "s256"},
-        {"code_challenge": challenge() + "="},
-        {"code_challenge": challenge()[:-1]},
-        {"code_challenge": "+" * 43},
-    ],
-    ids=str,
-)
-async def test_a_public_client_sends_s256(visitor: Visitor, changes: dict[str, str | None]) -> None:
-    answer = await visitor.authorize(SPA.request(**changes))
-    assert isinstance(answer, Answer)
-    assert answer.error == "invalid_request"
-    assert "code" not in answer.members
-
-
-async def test_a_confidential_client_sends_pkce_or_a_nonce(provider: Provider, visitor: Visitor) -> None:
-    with_nonce = WEB.request(code_challenge=None, code_challenge_method=None)
-    code = (await visitor.sign_on(with_nonce)).code
-    # The other direction of a downgrade: a verifier nobody asked for.
-    assert (await WEB.redeem(provider.http, code)).json()["error"] == "invalid_grant"
-    assert (await WEB.redeem(provider.http, code, code_verifier=None)).status_code == 200
-
-    neither = WEB.request(code_challenge=None, code_challenge_method=None, nonce=None)
-    assert (await visitor.sign_on(neither)).error == "invalid_request"
-    not_openid = WEB.request(code_challenge=None, code_challenge_method=None, scope="profile")
-    assert (await visitor.sign_on(not_openid)).error == "invalid_request"
-
-
-async def test_only_a_client_exempted_by_name_sends_neither(provider: Provider, visitor: Visitor) -> None:
-    await register(provider, PLAIN)
-    request = PLAIN.request(code_challenge=None, code_challenge_method=None, nonce=None)
-    code = (await visitor.sign_on(request)).code
-    assert (await PLAIN.redeem(provider.http, code, code_verifier=None)).status_code == 200
-
-
-# -- where answers go
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "https://web.test/cb/",
-        "https://web.test/cb?x=1",
-        "https://web.test:443/cb",
-        "https://web.test:8443/cb",
-        "http://web.test/cb",
-        "https://web.test/CB",
-        "https://web.test.evil.test/cb",
-        "https://web.test@evil.test/cb",
-        "https://web.test/cb/../x",
-        "https://web.test/%63b",
-        "https://web.test/cb#",
-        " https://web.test/cb",
-        "https://evil.test/",
-        None,
-    ],
-)
-@pytest.mark.parametrize("changes", [{}, {"prompt": "none"}, {"response_type": "bogus"}, {"scope": "nosuch"}], ids=str)
-async def test_an_unregistered_address_is_never_followed(
-    visitor: Visitor, uri: str | None, changes: dict[str, str]
-) -> None:
-    response = await visitor.http.get("/authorize", params=WEB.request(redirect_uri=uri, **changes))
-    assert response.status_code == 400
-    assert "location" not in response.headers
-    assert 'id="oauth-error"' in response.text
-
-
-@pytest.mark.parametrize(
-    ("uri", "accepted"),
-    [
-        ("http://127.0.0.1:53124/cb", True),
-        ("http://127.0.0.1/cb", True),
-        ("http://127.0.0.1:53124/other", False),
-        ("http://localhost:53124/cb", False),
-        ("http://127.0.0.2/cb", False),
-        ("http://[::1]:1/cb", False),
-        ("http://127.0.0.1.evil.test/cb", False),
-        ("http://127.0.0.1:80@evil.test/cb", False),
-        ("https://127.0.0.1:53124/cb", False),
-        ("http://127.0.0.1:99999/cb", False),
-    ],
-)
-async def test_only_the_port_of_a_loopback_address_varies(visitor: Visitor, uri: str, accepted: bool) -> None:
-    stop = await visitor.authorize(NATIVE.request(redirect_uri=uri))
-    assert isinstance(stop, Page)
-    assert stop.id == ("login" if accepted else "error")
-
-
-async def test_the_port_of_the_request_is_the_port_of_the_redemption(provider: Provider, visitor: Visitor) -> None:
-    answer = await visitor.sign_on(NATIVE.request(redirect_uri="http://127.0.0.1:53124/cb"))
-    assert answer.to == "http://127.0.0.1:53124/cb"
-    other = await NATIVE.redeem(provider.http, answer.code, redirect_uri="http://127.0.0.1:53125/cb")
-    assert other.json()["error"] == "invalid_grant"
-    same = await NATIVE.redeem(provider.http, answer.code, redirect_uri="http://127.0.0.1:53124/cb")
-    assert same.status_code == 200
-
-
-async def test_an_address_with_a_query_keeps_it(provider: Provider, visitor: Visitor) -> None:
-    app = App("queried", "https://queried.test/cb?tenant=7", "secret-of-queried-0123456789")
-    await register(provider, app)
-    answer = await visitor.sign_on(app.request())
-    assert answer.to == "https://queried.test/cb"
-    assert answer.members["tenant"] == "7"
-    assert (await app.redeem(provider.http, answer.code)).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("changes", "error"),
-    [
-        ({"response_type": None}, "invalid_request"),
-        ({"response_type": "token"}, "unsupported_response_type"),
-        ({"response_type": "code id_token"}, "unsupported_response_type"),
-        ({"response_mode": "fragment"}, "invalid_request"),
-        ({"scope": "openid admin", "prompt": "none"}, "login_required"),
-        ({"scope": "nosuch"}, "invalid_scope"),
-        ({"scope": "openid phone"}, "invalid_scope"),
-        ({"request": "e30.e30."}, "request_not_supported"),
-        ({"request_uri": "https://web.test/r"}, "request_uri_not_supported"),
-        ({"registration": "{}"}, "registration_not_supported"),
-        ({"max_age": "soon"}, "invalid_request"),
-        ({"nonce": "n" * 5000}, "invalid_request"),
-    ],
-    ids=lambda value: str(value)[:40],
-)
-async def test_after_that_the_app_is_told(visitor: Visitor, changes: dict[str, str | None], error: str) -> None:
-    answer = await visitor.authorize(WEB.request(**changes))
-    assert isinstance(answer, Answer)
-    assert (answer.to, answer.error) == (WEB.redirect_uri, error)
-    assert answer.members["state"] == "state-of-the-app"
-    assert answer.members["iss"] == "http://localhost:8000"
-
-
-@pytest.mark.parametrize("name", ["client_id", "redirect_uri", "scope", "state", "response_type", "nonce", "prompt"])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_repeated_parameter_is_shown(provider: Provider, name: str, method: str) -> None:
-    body = "&".join(f"{key}={value}" for key, value in [*WEB.request().items(), (name, "again"), (name, "again")])
-    form = {"content-type": "application/x-www-form-urlencoded"}
-    if method == "POST":
-        response = await provider.http.post("/authorize", content=body, headers=form)
-    else:
-        response = await provider.http.get(f"/authorize?{body}")
-    assert response.status_code == 400
-    assert "location" not in response.headers
 
 
 async def test_the_whole_grant_without_openid_is_plain_oauth(provider: Provider) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 
 import pytest
-from support import PASSWORD, Answer, App, Page, Visitor, add_person, discovery, register, userinfo
+from support import PASSWORD, Answer, App, Page, Visitor, add_person, discovery, granted, register, userinfo
 
 from idp.testing import Provider
 
@@ -112,45 +112,45 @@ async def test_denied_later_takes_nothing_back(visitor: Visitor, eve: str) -> No
     await visitor.submit(await asked(visitor, SHOP, eve), decision="allow")
     stop = page(await visitor.authorize(SHOP.request(scope="openid email")), "consent")
     await visitor.submit(stop, decision="deny")
-    assert isinstance(await visitor.authorize(SHOP.request()), Answer)
+    assert granted(await visitor.authorize(SHOP.request()))
 
 
 async def test_no_decision_is_no_consent(visitor: Visitor, eve: str) -> None:
     stop = await asked(visitor, SHOP, eve)
     for fields in ({}, {"decision": "ALLOW"}, {"decision": "yes"}):
         assert page(await visitor.submit(stop, **fields), "error").status == 400
-    assert isinstance(await visitor.submit(stop, decision="allow"), Answer)
+    assert granted(await visitor.submit(stop, decision="allow"))
 
 
 async def test_remembered_consent_is_silent(provider: Provider, visitor: Visitor, eve: str) -> None:
     await visitor.submit(await asked(visitor, SHOP, eve, scope="openid email profile"), decision="allow")
     for scope in ("openid email profile", "openid", "openid email"):
-        assert isinstance(await visitor.authorize(SHOP.request(scope=scope)), Answer)
+        assert granted(await visitor.authorize(SHOP.request(scope=scope)))
     another_browser = Visitor(provider)
     stop = await another_browser.log_in(await another_browser.authorize(SHOP.request()), eve, PASSWORD)
-    assert isinstance(stop, Answer)
+    assert granted(stop)
 
 
 async def test_grown_scope_asks_and_then_covers_both(visitor: Visitor, eve: str) -> None:
     await visitor.submit(await asked(visitor, SHOP, eve, scope="openid email"), decision="allow")
     stop = page(await visitor.authorize(SHOP.request(scope="openid phone")), "consent")
     await visitor.submit(stop, decision="allow")
-    assert isinstance(await visitor.authorize(SHOP.request(scope="openid email phone")), Answer)
+    assert granted(await visitor.authorize(SHOP.request(scope="openid email phone")))
 
 
 async def test_a_new_resource_asks(visitor: Visitor, eve: str) -> None:
     await visitor.submit(await asked(visitor, SHOP, eve), decision="allow")
     stop = page(await visitor.authorize(SHOP.request(resource="https://orders.test")), "consent")
     await visitor.submit(stop, decision="allow")
-    assert isinstance(await visitor.authorize(SHOP.request(resource="https://orders.test")), Answer)
+    assert granted(await visitor.authorize(SHOP.request(resource="https://orders.test")))
 
 
 async def test_consents_given_in_two_tabs_at_once_are_both_remembered(visitor: Visitor, eve: str) -> None:
     first = await asked(visitor, SHOP, eve, scope="openid email")
     second = page(await visitor.authorize(SHOP.request(scope="openid phone")), "consent")
     answers = await asyncio.gather(*(visitor.submit(stop, decision="allow") for stop in (first, second)))
-    assert all(isinstance(answer, Answer) for answer in answers)
-    assert isinstance(await visitor.authorize(SHOP.request(scope="openid email phone")), Answer)
+    assert all(granted(answer) for answer in answers)
+    assert granted(await visitor.authorize(SHOP.request(scope="openid email phone")))
 
 
 async def test_one_persons_yes_is_not_anothers(provider: Provider, visitor: Visitor, eve: str) -> None:
@@ -168,7 +168,7 @@ async def test_an_app_that_cannot_prove_itself_asks_every_time(visitor: Visitor,
 
 async def test_the_operators_own_app_is_not_asked_about(visitor: Visitor, eve: str) -> None:
     stop = await visitor.log_in(await visitor.authorize(TRUSTED.request(scope="openid profile")), eve, PASSWORD)
-    assert isinstance(stop, Answer)
+    assert granted(stop)
     page(await visitor.authorize(TRUSTED.request(prompt="consent")), "consent")
 
 

@@ -43,6 +43,7 @@ TRACES: dict[str, tuple[str, ...]] = {
     "sample resource": ("hello",),
 }
 SERVICE = App("service", secret="service-secret-for-development-only")
+BOUND = App("bound", "https://bound.test/cb", "secret-of-bound-0123456789", members={"refresh": "session"})
 names = [feature.name for feature in FEATURES]
 
 
@@ -61,7 +62,8 @@ def clock() -> MovingClock:
 async def offering(folder: Path, clock: MovingClock, *off: str) -> AsyncIterator[Provider]:
     kept = [feature for feature in FEATURES if feature.name not in off]
     async with Provider(data_dir=folder, clock=clock, features=kept) as provider:
-        await register(provider, WEB) if not off else None
+        if not off:
+            await register(provider, WEB, BOUND)
         yield provider
 
 
@@ -145,9 +147,18 @@ async def test_without_the_refresh_grant_nobody_gets_a_refresh_token(
     folder: Path, clock: MovingClock, whole: dict[str, Any]
 ) -> None:
     async with offering(folder, clock, "refresh token") as provider:
-        tokens = await sign_in(provider, WEB, scope="openid offline_access")
-        assert "refresh_token" not in tokens
-        assert tokens["scope"] == "openid"
+        for app in (WEB, BOUND):
+            tokens = await sign_in(provider, app, scope="openid offline_access")
+            assert "refresh_token" not in tokens
+            assert tokens["scope"] == "openid"
+
+
+@pytest.mark.parametrize("name", ["authorization code", "refresh token", "client credentials"])
+async def test_any_grant_alone_has_the_token_endpoint(folder: Path, clock: MovingClock, name: str) -> None:
+    grants = {"authorization code", "refresh token", "client credentials"}
+    async with offering(folder, clock, *(grants - {name})) as provider:
+        assert (await discovery(provider.http))["token_endpoint"] == f"{provider.issuer}/token"
+        assert (await provider.http.post("/token", data={"grant_type": "x"})).status_code == 401
 
 
 async def test_without_any_grant_there_is_no_token_endpoint(folder: Path, clock: MovingClock) -> None:

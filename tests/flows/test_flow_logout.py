@@ -250,9 +250,10 @@ async def test_every_app_of_the_session_is_out(provider: Provider, visitor: Visi
     assert (await userinfo(provider.http, elsewhere["access_token"])).status_code == 200, "another browser goes on"
 
 
-async def test_a_code_on_its_way_is_worth_nothing(provider: Provider, visitor: Visitor) -> None:
+@pytest.mark.parametrize("scope", ["openid", "openid offline_access"])
+async def test_a_code_on_its_way_is_worth_nothing(provider: Provider, visitor: Visitor, scope: str) -> None:
     tokens = await signed_on(provider, visitor)
-    code = (await visitor.sign_on(SPA.request())).code
+    code = (await visitor.sign_on(SPA.request(scope=scope))).code
     await visitor.open("/logout", {"id_token_hint": tokens["id_token"]})
     assert (await SPA.redeem(provider.http, code)).json()["error"] == "invalid_grant"
 

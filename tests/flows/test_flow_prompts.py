@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support import SPA, WEB, Answer, App, Page, Visitor, claims_of, discovery, register, sign_in
+from support import SPA, WEB, Answer, App, Page, Visitor, claims_of, discovery, granted, register, sign_in
 
 from idp.testing import Provider
 
@@ -77,7 +77,7 @@ async def test_a_session_in_use_lives_its_thirty_days_and_no_longer(provider: Pr
     await visitor.sign_on(WEB.request())
     for _ in range(5):
         provider.clock.advance(5.9 * 86_400)
-        assert isinstance(await visitor.authorize(WEB.request(prompt="none")), Answer)
+        assert granted(await visitor.authorize(WEB.request(prompt="none")))
     provider.clock.advance(0.6 * 86_400)
     assert error(await visitor.authorize(WEB.request(prompt="none"))) == "login_required"
 
@@ -104,7 +104,7 @@ async def test_login_and_consent_together_show_both(visitor: Visitor) -> None:
     await visitor.sign_on(WEB.request())
     stop = page(await visitor.authorize(WEB.request(prompt="login consent")), "login")
     stop = page(await visitor.log_in(stop), "consent")
-    assert isinstance(await visitor.submit(stop, decision="allow"), Answer)
+    assert granted(await visitor.submit(stop, decision="allow"))
 
 
 async def test_a_login_page_cannot_be_walked_around(visitor: Visitor) -> None:
@@ -119,8 +119,8 @@ async def test_a_login_page_cannot_be_walked_around(visitor: Visitor) -> None:
 async def test_consent_asks_even_where_it_was_remembered(visitor: Visitor) -> None:
     await visitor.sign_on(WEB.request())
     stop = page(await visitor.authorize(WEB.request(prompt="consent")), "consent")
-    assert isinstance(await visitor.submit(stop, decision="allow"), Answer)
-    assert isinstance(await visitor.authorize(WEB.request()), Answer)
+    assert granted(await visitor.submit(stop, decision="allow"))
+    assert granted(await visitor.authorize(WEB.request()))
 
 
 async def test_select_account_goes_on_with_this_one(provider: Provider, visitor: Visitor) -> None:
@@ -156,7 +156,7 @@ async def test_select_account_with_nobody_signed_in_is_a_login(visitor: Visitor)
 async def test_max_age_is_met_by_a_fresh_sign_in(provider: Provider, visitor: Visitor) -> None:
     await visitor.sign_on(WEB.request())
     provider.clock.advance(99)
-    assert isinstance(await visitor.authorize(WEB.request(max_age="100")), Answer)
+    assert granted(await visitor.authorize(WEB.request(max_age="100")))
     provider.clock.advance(1)
     stop = page(await visitor.authorize(WEB.request(max_age="100")), "login")
     claims = await signed(provider, await visitor.log_in(stop))
@@ -166,7 +166,7 @@ async def test_max_age_is_met_by_a_fresh_sign_in(provider: Provider, visitor: Vi
 async def test_max_age_zero_always_asks(visitor: Visitor) -> None:
     await visitor.sign_on(WEB.request())
     stop = page(await visitor.authorize(WEB.request(max_age="0")), "login")
-    assert isinstance(await visitor.log_in(stop), Answer)
+    assert granted(await visitor.log_in(stop))
     page(await visitor.authorize(WEB.request(max_age="0")), "login")
 
 
@@ -174,7 +174,7 @@ async def test_max_age_with_none_is_login_required(provider: Provider, visitor: 
     await visitor.sign_on(WEB.request())
     provider.clock.advance(11)
     assert error(await visitor.authorize(WEB.request(max_age="10", prompt="none"))) == "login_required"
-    assert isinstance(await visitor.authorize(WEB.request(max_age="12", prompt="none")), Answer)
+    assert granted(await visitor.authorize(WEB.request(max_age="12", prompt="none")))
 
 
 async def test_default_max_age_of_the_app_counts_where_none_is_sent(provider: Provider, visitor: Visitor) -> None:
@@ -182,7 +182,7 @@ async def test_default_max_age_of_the_app_counts_where_none_is_sent(provider: Pr
     await visitor.sign_on(STRICT.request())
     provider.clock.advance(61)
     page(await visitor.authorize(STRICT.request()), "login")
-    assert isinstance(await visitor.authorize(STRICT.request(max_age="90")), Answer)
+    assert granted(await visitor.authorize(STRICT.request(max_age="90")))
 
 
 # -- hints
@@ -197,8 +197,7 @@ async def test_id_token_hint_of_the_signed_in_person_is_silent(provider: Provide
     tokens = (await WEB.redeem(provider.http, (await visitor.sign_on(WEB.request())).code)).json()
     provider.clock.advance(3600)  # a hint works long after it expired
     request = WEB.request(prompt="none", id_token_hint=tokens["id_token"])
-    assert isinstance(answer := await visitor.authorize(request), Answer)
-    assert answer.code
+    assert granted(await visitor.authorize(request))
 
 
 async def test_id_token_hint_of_another_person(provider: Provider, visitor: Visitor) -> None:
@@ -220,7 +219,7 @@ async def test_what_is_no_id_token_of_this_app_is_no_hint(provider: Provider, vi
     for hint in (tokens["access_token"], elsewhere["id_token"], tokens["id_token"][:-4] + "AAAA", "e30.e30.e30"):
         assert error(await visitor.authorize(WEB.request(prompt="none", id_token_hint=hint))) == "login_required"
         # Without none it is only a hint: nothing is lost by leaving it aside.
-        assert isinstance(await visitor.authorize(WEB.request(id_token_hint=hint)), Answer)
+        assert granted(await visitor.authorize(WEB.request(id_token_hint=hint)))
 
 
 # -- languages

@@ -64,6 +64,27 @@ def test_seconds_are_shown_where_lives_are_short() -> None:
     assert "signing, 2 s left" in drawn
 
 
+@pytest.mark.parametrize(
+    ("signed", "shown"),
+    [
+        (125, "signs 2027-01-15 07:57:55 to 08:00:00, gone 2027-01-16 08:06:00"),
+        (5 * 3600, "signs 2027-01-15 03:00 to 08:00, gone 2027-01-16 08:06"),
+        (3 * DAY, "signs 2027-01-12 to 2027-01-15"),
+    ],
+)
+def test_a_key_of_less_than_a_day_shows_times_beside_long_lives(signed: float, shown: str) -> None:
+    short = replace(lives()[0], kid="short", signs_from=START - signed, signs_until=START)
+    drawn = draw_timeline((short, *lives()), START)
+    assert shown in drawn
+    assert "signs 2026-12-28 to 2027-03-28" in drawn
+
+
+def test_a_key_withdrawn_within_a_day_shows_times() -> None:
+    key = replace(lives()[2], state="revoked", signs_from=START, signs_until=START, published_from=START - 60)
+    drawn = draw_timeline((replace(key, revoked_at=START, published_until=START), lives()[1]), START)
+    assert "published 2027-01-15 07:59:00, revoked 08:00:00" in drawn
+
+
 def test_a_revoked_key_ends_with_a_cross_even_now() -> None:
     revoked = replace(lives()[1], state="revoked", revoked_at=START, published_until=START, signs_until=START)
     drawn = draw_timeline((revoked,), START)

@@ -149,6 +149,16 @@ def test_one_sign_in_for_both_sites_and_one_sign_out(page: Page, demo: Demo) -> 
     assert other.query_selector("[name=password]"), "signed out everywhere: the password is asked for again"
 
 
+def test_a_made_up_logout_token_ends_nothing(page: Page, demo: Demo) -> None:
+    signed_in(page, demo, demo.person())
+    address = f"{demo.a.replace('app-a.', '')}/backchannel-logout"
+    answer = page.request.post(address, form={"logout_token": "a.b.c"})
+    assert answer.status == 400
+    assert answer.headers["cache-control"] == "no-store"
+    page.goto(demo.a)
+    assert page.query_selector("#user")
+
+
 def test_denied_consent_is_access_denied_and_shares_nothing(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.a}/login")
     sign_in(page, demo.person())
@@ -337,6 +347,8 @@ SMALL_TARGETS = """[...document.querySelectorAll('main button, main nav a, main 
 def walk(demo: Demo, person: str) -> Iterator[tuple[str, Callable[[Page], object]]]:
     """Every kind of page: where to go first (empty: stay), and how to go on from there."""
     stay = lambda page: None  # noqa: E731 - the table below reads better so
+    yield f"{demo.server.issuer}/", stay
+    yield f"{demo.server.issuer}/nowhere", stay
     yield f"{demo.a}/", stay
     yield f"{demo.a}/login", lambda page: (page.fill("#password", "wrong"), page.click("#login-submit"))
     yield "", lambda page: sign_in(page, person)

@@ -44,6 +44,9 @@ def contexts(
         yield "error", {"code": code, "correlation_id": text, **details}
     yield "home", {"account": account, "logout": text}
     yield "busy", {"retry": text, "retry_after": 2}
+    commands = dict.fromkeys(("refused", "token", "hello", "decode", "login", "lives"), text)
+    ours = {"issuer": text, "discovery": text, "jwks": text}
+    yield "welcome", {**ours, "people": [account, Account(text)], "commands": commands}
 
 
 class Seen(HTMLParser):
@@ -175,6 +178,13 @@ def test_error_page_has_its_fixed_words_code_and_reference(pages: Pages) -> None
     assert pages.page("error", locale="en", code="x", correlation_id="y").status_code == 400
 
 
+def test_an_address_without_a_page_is_no_request_that_cannot_continue(pages: Pages) -> None:
+    page = see(pages, "error", {"code": "not_found", "correlation_id": "R-1"})
+    assert "There is no page here" in page.text
+    assert "cannot continue this request" not in page.text
+    assert page.by_id("oauth-error")["data-code"] == "not_found"
+
+
 def test_developer_panel_marks_what_differs(pages: Pages) -> None:
     problem = Problem(
         "exact", "https://a.example/cb/", ["https://b.example/", "https://a.example/cb"], "idp x"
@@ -185,6 +195,14 @@ def test_developer_panel_marks_what_differs(pages: Pages) -> None:
     assert '/cb<mark class="gap"></mark>' in html
     assert "They part at character 21." in html
     assert "idp x" in html
+
+
+def test_the_first_page_shows_every_command(pages: Pages) -> None:
+    context = next(context for name, context in contexts() if name == "welcome")
+    commands = {name: f"type {name} now" for name in context["commands"]}
+    page = see(pages, "welcome", {**context, "commands": commands})
+    assert [text for text in commands.values() if text not in page.text] == []
+    assert len(page.all("pre")) == len(commands)
 
 
 def test_nothing_a_strict_policy_would_block(pages: Pages) -> None:

@@ -8,10 +8,12 @@ import hashlib
 import json
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from sqlalchemy import Connection
 from store_values import House, follow
 from support import WEB, App, Page, Visitor
 
@@ -84,6 +86,48 @@ async def test_a_refresh_token_has_one_successor(house: House, grace: float) -> 
     assert house.events("refresh.replayed") == (0 if grace else 1)
 
 
+async def test_a_code_spent_between_reading_and_spending_is_a_replay(house: House) -> None:
+    """What another node could do at the worst moment: ``narrow`` runs after the row was read and before it is spent."""
+    new = house.code(house.sign_in())
+    assert new is not None
+    inner: list[Any] = []
+
+    def meanwhile(connection: Connection) -> Any:
+        def redeem_too(grant: Grant) -> None:
+            inner.append(codes.redeem(connection, house.journal, house.redemption(new.code, "inner", b"s")))
+
+        return codes.redeem(
+            connection, house.journal, replace(house.redemption(new.code, "outer", b"s"), narrow=redeem_too)
+        )
+
+    outer = house.write(meanwhile)
+    assert isinstance(inner[0], Grant)
+    assert isinstance(outer, Refused)
+    assert house.read(tokens.family, "outer") is None
+    assert house.read(tokens.standing, new.grant_id, "jti") is None
+
+
+@pytest.mark.parametrize("grace", [0.0, 30.0])
+async def test_a_token_rotated_between_reading_and_rotating(house: House, grace: float) -> None:
+    handle, secret, grant_id = await family(house)
+    inner: list[Any] = []
+
+    def meanwhile(connection: Connection) -> Any:
+        def refresh_too(grant: Grant) -> None:
+            if not inner:
+                inner.append(None)
+                inner[0] = refresh.refresh(connection, house.journal, house.use(handle, secret, grace=grace))
+
+        ask = replace(house.use(handle, secret, grace=grace), narrow=refresh_too)
+        return refresh.refresh(connection, house.journal, ask)
+
+    outer = house.write(meanwhile)
+    assert isinstance(inner[0], Grant)
+    assert isinstance(outer, Grant if grace else Refused)
+    assert house.read(tokens.family, handle)["generation"] == 1
+    assert (house.read(tokens.standing, grant_id, "jti") is not None) is (grace > 0)
+
+
 async def test_a_value_is_spent_once(house: House) -> None:
     answers = await scattered([lambda: house.database.write(spend, "kind", "value", house.now + 60)] * TRIES)
     assert sorted(answers) == [False] * (TRIES - 1) + [True]
@@ -94,9 +138,7 @@ async def test_an_answered_page_gives_one_code(house: House) -> None:
     assert known is not None
     tries = []
     for _ in range(TRIES):
-        new = house.new_code(known)
-        page = {"transaction": "t", "transaction_expires_at": house.now + 3600}
-        new = authorization.NewCode(**{f: getattr(new, f) for f in new.__dataclass_fields__} | page)
+        new = replace(house.new_code(known), transaction="t", transaction_expires_at=house.now + 3600)
         tries.append(lambda new=new: house.database.write(authorization.issue_code, house.journal, new))
     assert sorted(await scattered(tries)) == [False] * (TRIES - 1) + [True]
     assert house.events("authorization.granted") == 1
@@ -105,9 +147,13 @@ async def test_an_answered_page_gives_one_code(house: House) -> None:
 async def test_a_page_is_allowed_or_denied_never_both(house: House) -> None:
     known = house.known(house.sign_in())
     assert known is not None
-    page = {"transaction": "t", "transaction_expires_at": house.now + 3600, "consented": True, "remember": True}
-    new = house.new_code(known)
-    allow = authorization.NewCode(**{f: getattr(new, f) for f in new.__dataclass_fields__} | page)
+    allow = replace(
+        house.new_code(known),
+        transaction="t",
+        transaction_expires_at=house.now + 3600,
+        consented=True,
+        remember=True,
+    )
 
     def deny() -> Awaitable[bool]:
         return house.database.write(

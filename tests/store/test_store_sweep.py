@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -137,7 +137,7 @@ def _told(answer: Any) -> str:
     return answer.error if isinstance(answer, Refused) else "granted"
 
 
-@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_nobody_can_tell_whether_it_was_swept(steps: list[tuple[Any, ...]]) -> None:
     plain, swept = World(House.build()), World(House.build())
@@ -177,6 +177,25 @@ def test_a_token_outlives_its_refresh_token(world: World) -> None:
         world.do(("wait", 3600.0))
     assert world.do(("token", 0, DAY, 60.0)) is True
     for wait in (61.0, 3600.0, DAY - 3662.0):
+        world.do(("wait", wait))
+        swept(world)
+        assert world.seen()[1] == [True]
+
+
+def test_a_code_can_be_redeemed_to_its_last_moment(world: World) -> None:
+    world.do(("code", 0, True, 600.0))
+    for _ in range(6):
+        world.do(("wait", 99.9))
+        swept(world)
+    assert world.do(("redeem", 0, DAY)) == "granted"
+
+
+def test_a_grant_without_refresh_token_lives_with_its_access_token(world: World) -> None:
+    new = world.house.code(world.cookies[0])
+    ask = replace(world.house.redemption(new.code, "none", b"s"), earns_refresh=lambda grant: False)
+    answer = world.house.write(codes.redeem, world.house.journal, ask)
+    world.access.append((answer.id, "jti", world.house.now + DAY))
+    for wait in (1.0, 3600.0, DAY - 3602.0):
         world.do(("wait", wait))
         swept(world)
         assert world.seen()[1] == [True]

@@ -6,7 +6,7 @@ It knows the provider only from outside (HTTP, ``idp.testing``); it asserts noth
 from support.apps import NATIVE, SPA, VERIFIER, WEB, App, challenge, register
 from support.people import PASSWORD, add_person
 from support.strangers import claims_of, discovery, header_of, key_set, unverified, userinfo
-from support.visitor import Answer, Page, Visitor, sign_in
+from support.visitor import Answer, Page, Visitor, granted, sign_in
 
 __all__ = [
     "NATIVE",
@@ -22,6 +22,7 @@ __all__ = [
     "challenge",
     "claims_of",
     "discovery",
+    "granted",
     "header_of",
     "key_set",
     "register",

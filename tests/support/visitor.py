@@ -49,6 +49,11 @@ class Answer:
         return self.members.get("error")
 
 
+def granted(stop: Page | Answer) -> bool:
+    """Whether the browser is back at the app with a code."""
+    return isinstance(stop, Answer) and "code" in stop.members
+
+
 class Visitor:
     """A person's browser with cookies of its own. ``headers`` are sent with everything (``accept_language="de"``)."""
 
