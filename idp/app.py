@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -37,7 +37,7 @@ from idp.protocol.checks import CORE_CHECKS
 from idp.protocol.errors import Busy, Refused
 from idp.protocol.key_plan import KeyPlan
 from idp.protocol.metadata import merge
-from idp.server import Server
+from idp.server import Server, base64url
 from idp.settings import Settings
 from idp.store import migrate
 from idp.store.audit import Journal, record_start
@@ -116,7 +116,7 @@ def build(
     *,
     features: Sequence[Feature] = FEATURES,
     clock: Callable[[], float] = time.time,
-    randomness: Callable[[int], bytes] = secrets.token_bytes,
+    randomness: Callable[[int], bytes] = os.urandom,
 ) -> Application:
     """One provider. ``clock`` gives Unix seconds, ``randomness`` that many unpredictable bytes."""
     active = [feature for feature in features if feature.active(settings)]
@@ -128,7 +128,7 @@ def make_server(
     settings: Settings,
     features: Sequence[Feature],
     clock: Callable[[], float] = time.time,
-    randomness: Callable[[int], bytes] = secrets.token_bytes,
+    randomness: Callable[[int], bytes] = os.urandom,
 ) -> Server:
     """The shared value without its HTTP surface: what commands work with."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def make_server(
         randomness=randomness,
     )
     grants = {name: grant for feature in features for name, grant in feature.grants.items()}
-    server = Server(
+    return Server(
         settings=settings,
         clock=clock,
         randomness=randomness,
@@ -158,15 +158,13 @@ def make_server(
         keyring=keyring,
         outbound=Outbound(settings.outbound.allow, settings.outbound.ca_file, loopback=settings.mode == "dev"),
         passwords=PasswordPool(settings.passwords.workers, settings.passwords.queue),
-        issuer_of_tokens=Issuer(settings, keyring, lambda: secrets.token_urlsafe(16)),
+        issuer_of_tokens=Issuer(settings, keyring, lambda: base64url(randomness(16))),
         grants=grants,
         checks=CORE_CHECKS,
         response_types=frozenset(name for feature in features for name in feature.response_types),
         response_modes=frozenset(name for feature in features for name in feature.response_modes),
         metadata=_metadata(settings, features, grants),
     )
-    server.issuer_of_tokens = Issuer(settings, keyring, server.random_id)
-    return server
 
 
 async def prepare(server: Server, *, serving: bool = True) -> None:

@@ -31,8 +31,7 @@ from idp.store.registry import current_epoch, load_clients, load_resources, load
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(msgspec.Struct, frozen=True):
     """A token request whose client is proved. The grant sees neither HTTP nor token formats."""
 
     client: Client
@@ -50,6 +49,11 @@ class PasswordHasher(Protocol):
     async def hash(self, password: str) -> str: ...
     def is_weak(self, stored: str) -> bool: ...
     def close(self) -> None: ...
+
+
+def base64url(data: bytes) -> str:
+    """Without padding (RFC 4648 5, RFC 7515 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 @dataclass(slots=True)
@@ -96,7 +100,7 @@ class Server:
 
     def random_id(self, size: int = 16) -> str:
         """``size`` random bytes as base64url text (16 for names, 32 for secrets)."""
-        return base64.urlsafe_b64encode(self.randomness(size)).rstrip(b"=").decode("ascii")
+        return base64url(self.randomness(size))
 
     @property
     def rules(self) -> Rules:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from idp.keyring.keyring import Keyring
 from idp.protocol import claims
@@ -23,7 +24,8 @@ class Issuer:
 
     async def issue(self, auth: Authorization, resources: Mapping[str, Resource]) -> dict[str, Any]:
         """RFC 6749 5.1, with an ID token where OpenID Connect asks for one (Core 3.1.3.3)."""
-        auth = replace(auth, scope=_understood(auth, resources))
+        if auth.audience:
+            auth = msgspec.structs.replace(auth, scope=_understood(auth, resources))
         targets = [resources[uri] for uri in auth.audience if uri in resources]
         lifetime = self._lifetime(auth, targets)
         expires_at = int(auth.now + lifetime)
@@ -68,8 +70,6 @@ class Issuer:
 
 def _understood(auth: Authorization, resources: Mapping[str, Resource]) -> tuple[str, ...]:
     """RFC 8707 2.2: a token for named resources leaves out the scopes that belong to other ones."""
-    if not auth.audience:
-        return auth.scope
     foreign = {word for uri, other in resources.items() if uri not in auth.audience for word in other.scopes}
     own = {word for uri in auth.audience if uri in resources for word in resources[uri].scopes}
     return tuple(word for word in auth.scope if word in own or word not in foreign)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from idp.protocol.client import Account, Client
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(msgspec.Struct, frozen=True):
     """What was granted, to whom, for what, narrowed to this token request.
 
     ``audience`` holds resource indicators, empty meaning the issuer itself. ``account`` is None for a client acting

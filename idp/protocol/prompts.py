@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from idp.protocol.client import Account
 from idp.protocol.request import AuthorizationRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """A person signed in at one browser. ``id`` is ours and never leaves; times are Unix seconds."""
 
     id: str
@@ -19,8 +20,7 @@ class Session:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(msgspec.Struct, frozen=True):
     """What a person has allowed one client before."""
 
     scope: frozenset[str]
@@ -30,8 +30,7 @@ class Consent:
         return self.scope.issuperset(scope) and self.resources.issuperset(resources)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What is known when the decision is taken.
 
     ``signed_in`` and ``chosen`` name the session that was begun, or picked, for this very request; ``consented`` says
@@ -69,8 +68,7 @@ class Refuse:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(msgspec.Struct, frozen=True):
     session: Session
     account: Account
 

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from idp.protocol.client import Client, Resource
 from idp.protocol.errors import Refused, Sent, Shown, visible
 from idp.protocol.parameters import Parameters
 from idp.protocol.uris import first_difference, redirect_uri_matches
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where the answer of this request may go: proved before anything is sent there."""
 
     client: Client
@@ -21,8 +22,7 @@ class Target:
     state: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(msgspec.Struct, frozen=True):
     """What a valid ``id_token_hint`` says of the person the client expects (OIDC Core 3.1.2.1)."""
 
     subject: str
@@ -30,8 +30,7 @@ class Hint:
     client_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationRequest:
+class AuthorizationRequest(msgspec.Struct, frozen=True):
     """A request whose every value was checked. ``scope`` and ``resources`` hold only what this client may ask for."""
 
     target: Target

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -23,8 +23,7 @@ _JOIN = sa.text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NewCode:
+class NewCode(msgspec.Struct, frozen=True):
     """What to write when the decision is Issue. ``code``, ``grant_id`` and ``sid`` are fresh random values."""
 
     request: AuthorizationRequest

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -53,8 +53,7 @@ _REVOKE_GRANT = Prepared(
 _INSERT_FAMILY = Prepared(sa.insert(refresh_tokens))
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """What a person granted a client, as both redemption and refresh read it."""
 
     id: str
@@ -67,8 +66,7 @@ class Grant:
     nonce: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Redemption:
+class Redemption(msgspec.Struct, frozen=True):
     """A token request with a code. ``challenge`` is S256 of the verifier sent, or None; ``narrow`` refuses what the
     grant does not hold; ``family`` is what to store where the grant earns a refresh token: handle and secret hash."""
 

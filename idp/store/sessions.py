@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -49,8 +50,7 @@ _TOUCH = Prepared(
 _OPEN = sa.select(sessions).where(sessions.c.cookie_hash == sa.bindparam("cookie_hash"), sessions.c.ended_at.is_(None))
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """A signed-in browser and what is known of it at one client. ``sid`` is None until that client took part."""
 
     session: Session

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -89,7 +88,7 @@ def validated(http: Request, parameters: Parameters, target: Target) -> Authoriz
             expected=f"an ID token this server issued to {target.client.client_id}",
             mend="Send the last ID token the client received, or leave id_token_hint out.",
         )
-    return request if hint is None else replace(request, hint=hint)
+    return request if hint is None else msgspec.structs.replace(request, hint=hint)
 
 
 async def known_of(http: Request, request: AuthorizationRequest) -> Known | None:

@@ -7,9 +7,9 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
+import msgspec
 from starlette.requests import Request
 
 from idp.protocol.client import Client
@@ -21,8 +21,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NO_SECRET = (hashlib.sha256(b"no client has this secret").digest(),)
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(msgspec.Struct, frozen=True):
     """What a request shows of its client, before anything of it is believed."""
 
     method: str  # as registered: client_secret_basic, client_secret_post, private_key_jwt, none

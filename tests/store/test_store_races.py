@@ -8,11 +8,11 @@ import hashlib
 import json
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection
 from store_values import House, follow
 from support import WEB, App, Page, Visitor
