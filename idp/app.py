@@ -41,7 +41,7 @@ from idp.server import Server, base64url
 from idp.settings import Settings
 from idp.store import migrate
 from idp.store.audit import Journal, record_start
-from idp.store.database import Database, Unavailable
+from idp.store.database import Database, Store, Unavailable
 from idp.web import refusals
 from idp.web.context import Web
 from idp.web.dispatch import Dispatch, Handler, OnError
@@ -100,7 +100,7 @@ class Application:
         await self.jobs.stop()
         await self.server.outbound.aclose()
         self.server.passwords.close()
-        self.server.database.close()
+        await self.server.database.aclose()
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -131,8 +131,7 @@ def make_server(
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> Server:
     """The shared value without its HTTP surface: what commands work with."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(settings.data_dir / DATABASE_FILE, synchronous=settings.synchronous)
+    database = open_store(settings)
     journal = Journal(randomness(8).hex())
     plan = KeyPlan(
         signs=settings.keys.signs,
@@ -167,12 +166,22 @@ def make_server(
     )
 
 
+def open_store(settings: Settings) -> Store:
+    """PostgreSQL where the settings name one, else SQLite in the data folder."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.database is not None:
+        from idp.store.postgres import PostgresDatabase
+
+        return PostgresDatabase(settings.database.reveal())
+    return Database(settings.data_dir / DATABASE_FILE, synchronous=settings.synchronous)
+
+
 async def prepare(server: Server, *, serving: bool = True) -> None:
     """Schema (dev makes it, serve only compares), keys, registry. ``serving`` False is a command's short visit."""
     if server.dev:
-        migrate.upgrade(server.database)
+        await server.database.write(migrate.to_head)
     else:
-        migrate.require_current(server.database)
+        migrate.require(await server.database.read(migrate.current))
     await server.keyring.start(repair=not serving)
     await server.reload_registry(force=True)
     if serving:

@@ -25,7 +25,7 @@ from idp.protocol.parameters import Parameters
 from idp.protocol.request import Check, Rules
 from idp.settings import Settings
 from idp.store.audit import Journal
-from idp.store.database import Database
+from idp.store.database import Store
 from idp.store.registry import current_epoch, load_clients, load_resources, load_scopes
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class Server:
     settings: Settings
     clock: Callable[[], float]
     randomness: Callable[[int], bytes]
-    database: Database
+    database: Store
     journal: Journal
     keyring: Keyring
     outbound: Outbound

@@ -92,6 +92,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ]
     mode: Mode = "serve"
     data_dir: Annotated[Path, _about("Folder of the embedded database, the control socket and local sessions.")]
+    database: Annotated[
+        Secret | None,
+        _about("postgresql://user:password@host/name, for many processes; unset: SQLite in data_dir.", secret=True),
+    ] = None
     synchronous: Annotated[
         Literal["FULL", "NORMAL"],
         _about("SQLite: FULL survives a power cut, NORMAL only a crash of the process."),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from .config.addresses import is_loopback_host
+from .config.database_url import database_url_problem
 from .config.problems import Problem, quoted
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ _EXAMPLE = "https://id.example.com, or http://localhost:8000 on this machine"
 
 def combination_problems(settings: Settings) -> Iterator[Named]:
     """Every broken rule with the setting to point at."""
-    problem = issuer_problem(settings.issuer)
-    if problem is not None:
+    if problem := issuer_problem(settings.issuer):
         yield "issuer", problem
     elif settings.mode == "dev" and not is_loopback_host(urlsplit(settings.issuer).hostname):
         yield (
@@ -37,6 +37,8 @@ def combination_problems(settings: Settings) -> Iterator[Named]:
                 mend="leave the issuer out, or use idp serve",
             ),
         )
+    if settings.database and (problem := database_url_problem(settings.database.reveal())):
+        yield "database", problem
     yield from _listening(settings)
     yield from _keys(settings)
     yield from _lifetimes(settings)

@@ -1,6 +1,6 @@
 """Shared plumbing: event loop, free ports, a real browser, Node.js, and the gate that forbids skips.
 
-With ``IDP_REQUIRE_ALL=1`` (CI sets it) a test marked ``browser`` or ``node`` that skips has failed.
+With ``IDP_REQUIRE_ALL=1`` (CI sets it) a test marked ``browser``, ``node`` or ``postgres`` that skips has failed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-REQUIRED_MARKS = ("browser", "node")
+REQUIRED_MARKS = ("browser", "node", "postgres")
 NODE_FOLDER = Path(__file__).parent / "node"
 
 

@@ -121,7 +121,7 @@ async def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose database, keys, client and person are there: starting it again is quick."""
     folder = tmp_path_factory.mktemp("installed")
     database = Database(folder / DATABASE_FILE)
-    migrate.upgrade(database)
+    database.write_now(migrate.to_head)
     database.close()
     generate_key_encryption_key(folder / "key-encryption-key")
     async with asking(settings_of(folder)) as asked:
@@ -214,10 +214,12 @@ def dev_value(name: str) -> str:
 
 
 WORDS = ("dev", "1", "600", "0.0.0.0", "127.0.0.0/8,::1/128,0.0.0.0/0")
-ELSEWHERE = ("data_dir", "key_encryption_key_file", "key_encryption_key")  # they point at another installation
+# These point at another installation.
+ELSEWHERE = ("data_dir", "key_encryption_key_file", "key_encryption_key")
 
 
-@pytest.mark.parametrize("row", describe(), ids=lambda row: row.name)
+# A database of one's own needs a server: tests/postgres shows that serve makes no schema there either.
+@pytest.mark.parametrize("row", [row for row in describe() if row.name != "database"], ids=lambda row: row.name)
 async def test_no_setting_gives_serve_a_power(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Any
 ) -> None:
@@ -269,7 +271,7 @@ def test_an_invented_line_stops_the_start(tmp_path: Path, line: str) -> None:
 def test_serve_has_no_option_but_its_file() -> None:
     serve = commands.get_command(None, "serve")  # type: ignore[arg-type]
     assert serve is not None
-    assert [parameter.name for parameter in serve.params] == ["config"]
+    assert [parameter.name for parameter in serve.params] == ["config", "workers"]
     assert {parameter.name for parameter in commands.params} == {"settings_file", "dev_settings", "version"}
     assert {name for name in COMMANDS if name in ("dev", "serve")} == {"dev", "serve"}
 

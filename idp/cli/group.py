@@ -114,11 +114,12 @@ def run(arguments: Sequence[str], **extra: Any) -> int:
         error.show()
         return error.exit_code
     except Exception as error:
-        return _refusal(error)
+        return refusal_status(error)
     return result if isinstance(result, int) else 0
 
 
-def _refusal(error: Exception) -> int:
+def refusal_status(error: Exception) -> int:
+    """Say a refusal and answer the exit status it means; anything else is raised again."""
     from idp.config.problems import ConfigurationError
 
     if isinstance(error, ConfigurationError):

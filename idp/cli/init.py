@@ -93,6 +93,7 @@ def _lines(chosen: Mapping[str, str | int]) -> Iterator[str]:
 
 
 _EXAMPLES = {
+    "database": '"postgresql://idp:password@localhost/idp"',
     "key_encryption_key_file": f'"{KEY_FILE.as_posix()}"',
     "templates_dir": '"theme"',
     "password_exchange_client": '"legacy-client"',

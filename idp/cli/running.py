@@ -9,7 +9,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 import uvicorn
 
@@ -23,19 +23,30 @@ from idp.settings import Settings
 Ready = Callable[[Application], Awaitable[None]]
 
 
-def run(settings: Settings, ready: Ready, *, before: Ready | None = None) -> None:
-    """Serve until a signal ends it. ``before`` runs before the address answers, ``ready`` once it does."""
+def run(
+    settings: Settings,
+    ready: Ready,
+    *,
+    before: Ready | None = None,
+    sockets: Sequence[socket.socket] | None = None,
+) -> None:
+    """Serve until a signal ends it. ``before`` runs before the address answers, ``ready`` once it does.
+
+    ``sockets`` are those a parent has bound for several processes; without them the address of the settings is taken.
+    """
     with contextlib.ExitStack() as held:
-        # Before anything is made: a port in use is the commonest reason not to start.
-        sockets = [held.enter_context(each) for each in _bound(settings.listen_host, settings.listen_port)]
-        held.enter_context(only_opener(settings.data_dir))
+        if sockets is None:
+            # Before anything is made: a port in use is the commonest reason not to start.
+            sockets = [held.enter_context(each) for each in bound(settings.listen_host, settings.listen_port)]
+        if settings.database is None:
+            held.enter_context(only_opener(settings.data_dir))
         application = build(settings)
         server = _Server(server_config(application))
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(_serve(server, sockets, application, ready, before))
 
 
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
+def bound(host: str, port: int) -> Iterator[socket.socket]:
     """A socket at each address of ``host``, not listening yet. Raises Trouble where one cannot be had."""
     places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for family, kind, protocol, _, address in places:
@@ -75,7 +86,7 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    server: _Server, sockets: list[socket.socket], application: Application, ready: Ready, before: Ready | None
+    server: _Server, sockets: Sequence[socket.socket], application: Application, ready: Ready, before: Ready | None
 ) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -84,8 +95,8 @@ async def _serve(
     try:
         if before is not None:
             await before(application)
-        async with listening(application.server):
-            serving = asyncio.create_task(server.serve(sockets))
+        async with _control(application):
+            serving = asyncio.create_task(server.serve(list(sockets)))
             started = asyncio.create_task(server.answers.wait())
             await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
             if server.answers.is_set():
@@ -95,6 +106,16 @@ async def _serve(
             await serving
     finally:
         await application.stop()
+
+
+@contextlib.asynccontextmanager
+async def _control(application: Application) -> AsyncIterator[None]:
+    """With SQLite, commands come through this process (decision 5); to PostgreSQL they go by themselves."""
+    if application.server.settings.database is not None:
+        yield
+        return
+    async with listening(application.server):
+        yield
 
 
 def _settle_memory() -> None:

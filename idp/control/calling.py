@@ -27,6 +27,8 @@ _SECONDS = 60.0
 
 def call(settings: Settings, operation: str, **arguments: Any) -> dict[str, Any]:
     """The operation's answer, in effect everywhere. Raises ControlError."""
+    if settings.database is not None:
+        return asyncio.run(_here(settings, operation, arguments))
     answer = _over_socket(settings.data_dir / SOCKET, operation, arguments)
     if answer is None:
         with only_opener(settings.data_dir):
@@ -120,4 +122,4 @@ async def _here(settings: Settings, operation: str, arguments: dict[str, Any]) -
         raise ControlError("the schema is this program's", received=str(error), mend="idp migrate") from error
     finally:
         server.passwords.close()
-        server.database.close()
+        await server.database.aclose()

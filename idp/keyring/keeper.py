@@ -20,7 +20,7 @@ from idp.protocol.key_changes import Make, Step, due
 from idp.protocol.key_plan import KeyLife, KeyPlan, Ring, candidates, ends_at
 from idp.store import keys as store
 from idp.store.audit import Journal
-from idp.store.database import Database
+from idp.store.database import Store
 
 _ROUNDS = 5
 _SECRET_SIZE = 32
@@ -33,7 +33,7 @@ class Keeper:
 
     def __init__(
         self,
-        database: Database,
+        database: Store,
         kek_ring: KeyEncryptionRing,
         plan: KeyPlan,
         clock: Callable[[], float],

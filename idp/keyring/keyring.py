@@ -20,7 +20,7 @@ from idp.keyring.sealed_values import seal_value, unseal_value
 from idp.protocol.key_plan import KeyPlan, TimelineEntry, timeline
 from idp.store import keys as store
 from idp.store.audit import Journal
-from idp.store.database import Database
+from idp.store.database import Store
 
 _ATTEMPTS = 5
 
@@ -35,7 +35,7 @@ class Keyring:
 
     def __init__(
         self,
-        database: Database,
+        database: Store,
         kek_ring: KeyEncryptionRing,
         plan: KeyPlan,
         clock: Callable[[], float],

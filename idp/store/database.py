@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -24,6 +24,18 @@ _BUSY_SECONDS = 0.2
 
 class Unavailable(Exception):
     """The database is locked, full or gone; the caller answers 503 and nothing has changed."""
+
+
+class Store(Protocol):
+    """What the rest of the server runs operations on: SQLite here, PostgreSQL in ``store.postgres``."""
+
+    async def read(
+        self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+    async def write(
+        self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+    async def aclose(self) -> None: ...
 
 
 class Database:
@@ -131,6 +143,9 @@ class Database:
     def _rollback(self) -> None:
         if self._raw.in_transaction:
             self._raw.execute("ROLLBACK")
+
+    async def aclose(self) -> None:
+        self.close()
 
     def close(self) -> None:
         self._connection.close()

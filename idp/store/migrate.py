@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from idp.store import keys as _tables_of_keys  # noqa: F401 - on the same metadata
-from idp.store.database import Database
 from idp.store.schema import epoch, metadata
 
 # The newest script in migrations/versions; compared here so that a start need not import alembic (40 ms, 10 MB).
 HEAD = "0001"
+_LOCK = 0x1D9  # any number, the same in every process
 _VERSION = sa.text("SELECT version_num FROM alembic_version")
 
 
@@ -30,31 +30,27 @@ def current(connection: Connection) -> str | None:
     return connection.execute(_VERSION).scalar()
 
 
-def require_current(database: Database) -> None:
-    """Raises SchemaMismatch."""
-    found = database.read_now(current)
+def require(found: str | None) -> None:
+    """Raises SchemaMismatch unless ``found``, from ``current``, is what this program needs."""
     if found != HEAD:
         raise SchemaMismatch(found)
 
 
-def upgrade(database: Database) -> tuple[str | None, str]:
-    """Bring the schema to HEAD in one transaction; answers the versions before and after.
-
-    An empty database is made from the tables as they are, which a test holds equal to all scripts run in turn.
-    """
-    before = database.read_now(current)
-    if before is None and not database.read_now(_has_tables):
-        database.write_now(_create)
+def to_head(connection: Connection) -> tuple[str | None, str]:
+    """Bring the schema to HEAD, one upgrade at a time; answers the versions before and after."""
+    if connection.dialect.name == "postgresql":
+        # Held until the transaction ends: of two commands the second waits, and then finds nothing to do.
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    before = current(connection)
+    if before is None and not sa.inspect(connection).get_table_names():
+        _create(connection)
     elif before != HEAD:
-        database.write_now(_run)
+        _run(connection)
     return before, HEAD
 
 
-def _has_tables(connection: Connection) -> bool:
-    return bool(sa.inspect(connection).get_table_names())
-
-
 def _create(connection: Connection) -> None:
+    """An empty database is made from the tables as they are: a test holds them equal to all scripts run in turn."""
     metadata.create_all(connection)
     connection.execute(sa.insert(epoch).values(id=1, value=0))
     connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))

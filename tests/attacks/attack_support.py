@@ -119,7 +119,7 @@ class Production(Provider):
         generate_key_encryption_key(key_file)
         members = {"issuer": self.issuer, "data_dir": str(self.data_dir), "key_encryption_key_file": str(key_file)}
         self.application = build(load(None, {}, "serve", members), clock=self.clock)
-        migrate.upgrade(self.server.database)
+        self.server.database.write_now(migrate.to_head)
         await self.application.start()
         await apply_seed(self.server)
         self.http = self.browser()

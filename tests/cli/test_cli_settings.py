@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from idp.cli.init import settings_text
-from idp.config.reading import fields
+from idp.config.reading import Secret, fields
 from idp.settings import Mode, Settings, SettingsError, describe, load
 from idp.settings_deploy import deploy_findings
 from idp.settings_rules import issuer_problem, key_encryption_problem
@@ -21,6 +21,7 @@ REQUIRED = 'issuer = "https://id.example.com"\ndata_dir = "data"\n'
 OTHER: dict[str, tuple[str, str, Any]] = {
     "issuer": ('"https://other.example/id"', "https://other.example/id", "https://other.example/id"),
     "data_dir": ('"elsewhere"', "elsewhere", Path("elsewhere")),
+    "database": ('"postgresql://idp@db/idp"', "postgresql://idp@db/idp", Secret("postgresql://idp@db/idp")),
     "synchronous": ('"NORMAL"', "NORMAL", "NORMAL"),
     "listen_host": ('"0.0.0.0"', "0.0.0.0", "0.0.0.0"),
     "listen_port": ("9000", "9000", 9000),
@@ -274,7 +275,7 @@ def test_the_written_file_explains_every_setting_and_its_defaults_are_true(tmp_p
     opened = [
         line.removeprefix("# ") if " = " in line and line.startswith("# ") else line for line in text.splitlines()
     ]
-    examples = ("templates_dir", "password_exchange_client", "workers", "ca_file", "key_encryption_key_file")
+    examples = ("database", "templates_dir", "password_exchange", "workers", "ca_file", "key_encryption_key_file")
     kept = [line for line in opened if not line.startswith(examples)]
     assert load(written(tmp_path, "\n".join(kept)), {}, "serve") == plain
     assert {row.name.rpartition(".")[2] for row in IN_FILE} <= {line.partition(" = ")[0] for line in opened}
@@ -325,3 +326,13 @@ def test_a_key_file_open_to_others_is_told(tmp_path: Path) -> None:
     finding = next(found for found in deploy_findings(settings) if found.check == "key-encryption key")
     assert not finding.ok
     assert "chmod 600" in finding.mend
+
+
+@pytest.mark.parametrize("text", ["sqlite:///x", "idp", "postgresql://", "postgresql://host", "postgresql://h:port/n"])
+def test_a_database_is_named_by_its_url_and_never_said_back(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(written(tmp_path, REQUIRED + f'database = "{text}?password=s3cret"\n'), {}, "serve")
+    (problem,) = refused.value.problems
+    assert problem.line == 3
+    assert "postgresql://user" in problem.expected
+    assert "s3cret" not in str(refused.value)

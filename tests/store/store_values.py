@@ -45,7 +45,7 @@ class House:
     @classmethod
     def build(cls, path: Any = ":memory:") -> House:
         house = cls(Database(path))
-        migrate.upgrade(house.database)
+        house.database.write_now(migrate.to_head)
         house.write(registry.put_client, house.journal, APP, NOW)
         house.write(
             accounts.put_account,

@@ -75,7 +75,7 @@ def test_the_scripts_give_the_tables_of_the_code(database: Database) -> None:
 def test_a_new_database_is_made_as_the_scripts_would(database: Database, tmp_path: Path) -> None:
     by_scripts(database)
     fresh = Database(tmp_path / "fresh.sqlite3")
-    assert migrate.upgrade(fresh) == (None, migrate.HEAD)
+    assert fresh.write_now(migrate.to_head) == (None, migrate.HEAD)
     ours, theirs = fresh.read_now(shape), database.read_now(shape)
     assert ours.keys() == theirs.keys()
     for table in ours:
@@ -86,25 +86,25 @@ def test_a_new_database_is_made_as_the_scripts_would(database: Database, tmp_pat
 
 
 def test_once_there_nothing_is_done(database: Database) -> None:
-    migrate.upgrade(database)
+    database.write_now(migrate.to_head)
     before = database.read_now(shape)
-    assert migrate.upgrade(database) == (migrate.HEAD, migrate.HEAD)
+    assert database.write_now(migrate.to_head) == (migrate.HEAD, migrate.HEAD)
     assert database.read_now(shape) == before
-    migrate.require_current(database)
+    migrate.require(database.read_now(migrate.current))
 
 
 def test_serve_refuses_an_empty_database_and_names_the_command(database: Database) -> None:
     with pytest.raises(migrate.SchemaMismatch, match="idp migrate") as refused:
-        migrate.require_current(database)
+        migrate.require(database.read_now(migrate.current))
     assert refused.value.found is None
     assert database.read_now(lambda c: sa.inspect(c).get_table_names()) == [], "and made nothing"
 
 
 def test_serve_refuses_another_version(database: Database) -> None:
-    migrate.upgrade(database)
+    database.write_now(migrate.to_head)
     database.write_now(lambda c: c.execute(sa.text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(migrate.SchemaMismatch) as refused:
-        migrate.require_current(database)
+        migrate.require(database.read_now(migrate.current))
     assert refused.value.found == "9999"
 
 
@@ -115,7 +115,7 @@ def test_a_migration_that_fails_leaves_nothing_half_done(database: Database, mon
 
     monkeypatch.setattr(migrate, "_create", broken)
     with pytest.raises(RuntimeError):
-        migrate.upgrade(database)
+        database.write_now(migrate.to_head)
     assert database.read_now(lambda c: sa.inspect(c).get_table_names()) == []
 
 
@@ -123,5 +123,5 @@ def test_foreign_tables_are_not_taken_for_ours(database: Database) -> None:
     """A file of another program gets the scripts, which say what is in the way, and never a half-made schema."""
     database.write_now(lambda c: c.execute(sa.text("CREATE TABLE clients (x INTEGER)")))
     with pytest.raises(Exception, match="clients"):
-        migrate.upgrade(database)
+        database.write_now(migrate.to_head)
     assert database.read_now(lambda c: sa.inspect(c).get_table_names()) == ["clients"]

@@ -24,7 +24,7 @@ async def serving(
 ) -> AsyncIterator[tuple[Application, httpx2.AsyncClient]]:
     """The application and a client at its issuer; ``options`` are settings, a dot written ``__``."""
     database = Database(folder / DATABASE_FILE)
-    migrate.upgrade(database)
+    database.write_now(migrate.to_head)
     database.close()
     key_file = folder / "key-encryption-key"
     if not key_file.exists():
