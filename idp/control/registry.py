@@ -21,6 +21,8 @@ _MAX_SECRETS = 2
 async def apply(server: Server, manifest: dict[str, Any]) -> dict[str, Any]:
     """Make everything as the file says; answers each entry's outcome. Applied twice, the second changes nothing."""
     asked = msgspec.convert(manifest, Manifest)
+    _refuse_unknown_resources(server, asked)
+    await _refuse_changed_subjects(server, asked)
     now, database, journal = server.now(), server.database, server.journal
     outcomes: list[dict[str, str]] = []
 
@@ -37,6 +39,37 @@ async def apply(server: Server, manifest: dict[str, Any]) -> dict[str, Any]:
         note("person", person.username, await _put_person(server, person, now))
     await server.reload_registry()
     return {"outcomes": outcomes, "changed": sum(entry["outcome"] != "unchanged" for entry in outcomes)}
+
+
+def _refuse_unknown_resources(server: Server, asked: Manifest) -> None:
+    """A client's resources must be somebody's: a misspelt one would only show as invalid_target, much later."""
+    known = {server.issuer, *server.registry.resources, *(resource.uri for resource in asked.resources)}
+    for client in asked.clients:
+        for uri in (*client.resources, *client.audiences):
+            if uri not in known:
+                raise ControlError(
+                    "a client names resources that exist",
+                    received=f"{uri} of client {client.client_id}",
+                    expected=", ".join(sorted(known)),
+                    mend=f'add [[resources]] with uri = "{uri}", or correct the client',
+                )
+
+
+async def _refuse_changed_subjects(server: Server, asked: Manifest) -> None:
+    """A ``sub`` never changes and is never another's: apps know people by it (OIDC Core 5.7)."""
+    for person in asked.people:
+        if person.sub is None:
+            continue
+        named = await server.database.read(accounts.find_by_username, person.username)
+        holder = await server.database.read(accounts.find_by_id, person.sub)
+        stored = named.account.id if named else None
+        if stored not in (None, person.sub) or (holder is not None and holder.username != person.username):
+            raise ControlError(
+                "a person keeps their sub, and nobody else gets it",
+                received=f"sub {person.sub} for {person.username}",
+                expected=f"sub {stored}" if stored else f"another sub: {person.sub} is {holder and holder.username}",
+                mend="take the sub out of the file, or write the one the person has",
+            )
 
 
 async def _put_person(server: Server, person: Person, now: float) -> str:

@@ -48,10 +48,13 @@ async def on_refused(http: Request, error: Exception) -> Response:
     client = http.scope.get("idp.client")
     number = tell_operator(http, error, client.client_id if client else None)
     if client is not None and http.scope.get("idp.proved"):
-        server = server_of(http)
-        await server.database.write(
-            record_refusal, server.journal, server.now(), client.client_id, error.error, http.scope["path"], number
-        )
+        server, path = server_of(http), http.scope["path"]
+        try:
+            await server.database.write(
+                record_refusal, server.journal, server.now(), client.client_id, error.error, path, number
+            )
+        except Unavailable as lost:
+            return await on_busy(http, lost)  # what cannot be recorded is not decided either
     response = refusal_response(error)
     response.headers["X-Correlation-Id"] = number
     return response
