@@ -20,15 +20,10 @@ _HASHER = Argon2(time_cost=2, memory_cost=19_456, parallelism=1)  # 19 MiB, OWAS
 _NOBODY = _HASHER.hash("nobody has this password")
 
 
-def hash_now(password: str) -> str:
-    """For commands, outside the pool."""
-    return _HASHER.hash(password)
-
-
 class PasswordPool:
     """``workers`` threads and ``queue`` waiting places; the next caller gets ``Busy`` instead of a place in memory."""
 
-    def __init__(self, workers: int | None = None, queue: int = 16) -> None:
+    def __init__(self, workers: int | None = None, queue: int = 32) -> None:
         count = workers or os.cpu_count() or 1
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="password")
         self._free = count + queue

@@ -33,7 +33,7 @@ async def authorize(http: Request) -> Response:
         # Nothing here is bound to a browser yet: like the parameters of a GET, it may be anyone's.
         sealed = server_of(http).seal(_POSTED, Waiting(tuple(parameters.pairs()), server_of(http).now(), "", ""))
         return see_other(f"{web_of(http).path('/authorize')}?t={sealed}")
-    return await advance(http, _posted(http) or _query(http), None)
+    return await advance(http, _posted(http) or query_as_page(http), None)
 
 
 async def resume(http: Request) -> Response:
@@ -177,7 +177,8 @@ def _posted(http: Request) -> Parameters | None:
     return posted.parameters
 
 
-def _query(http: Request) -> Parameters:
+def query_as_page(http: Request) -> Parameters:
+    """The query of an address people are sent to: what is wrong with it is shown."""
     try:
         return read_query(http)
     except Refused as refusal:

@@ -9,15 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.protocol.client import Client
-from idp.protocol.errors import Refused, Shown, visible
+from idp.protocol.errors import Shown, visible
 from idp.protocol.parameters import Parameters
 from idp.protocol.request import Hint
 from idp.store import sessions
 from idp.store.sessions import Known
-from idp.web.authorize import as_shown, read_as_page
+from idp.web.authorize import query_as_page, read_as_page
 from idp.web.consent import account_of
 from idp.web.context import locale_of, see_other, web_of
-from idp.web.forms import read_query
 from idp.web.hints import read_hint
 from idp.web.interaction import require_same_origin
 from idp.web.login import asker_of
@@ -43,7 +42,7 @@ async def logout(http: Request) -> Response:
             return await _confirmed(http, form)
         sealed = web.server.seal(_POSTED, Leaving(tuple(form.pairs()), web.server.now()))
         return see_other(f"{web.path('/logout')}?t={sealed}")
-    parameters = _posted(http) or _query(http)
+    parameters = _posted(http) or query_as_page(http)
     hint, client = _who_asks(http, parameters)
     return_to = _return_address(parameters, client)
     known = await _known(http)
@@ -196,10 +195,3 @@ def _expired() -> Shown:
         expected="the address the app sent this browser to",
         mend="Go back to the app and sign out again.",
     )
-
-
-def _query(http: Request) -> Parameters:
-    try:
-        return read_query(http)
-    except Refused as refusal:
-        raise as_shown(refusal) from None

@@ -11,8 +11,6 @@ import pytest
 from attack_support import Browser, World, assert_page, assert_refused, field_of, least
 from attack_world import asking, assertion, forge, with_assertion
 
-from idp.accounts.passwords import hash_now
-
 pytestmark = pytest.mark.anyio
 MB = 1_000_000
 
@@ -91,7 +89,7 @@ async def test_ds_11_long_and_odd_passwords(world: World, browser: Browser, pass
 async def test_ds_11_longer_than_any_password_is_nobodys(fresh: World, browser: Browser) -> None:
     """Even where such a password was imported as a hash: past 1,024 bytes nothing is compared with it."""
     password = "p" * 1_025
-    hashed = hash_now(password)
+    hashed = await fresh.server.passwords.hash(password)
     await fresh.provider.apply(f'[[people]]\nusername = "long"\npassword_hash = "{hashed}"')
     page = await browser.follow(await browser.ask())
     assert (await browser.submit(page, "/login", username="long", password=password)).status_code == 401
