@@ -168,6 +168,26 @@ def passwd(desk: Desk, username: str, password_file: Path | None) -> None:
     say.next_commands(("idp audit tail", "the line that tells of it"))
 
 
+@user.command()
+@click.argument("username")
+@pass_desk
+def disable(desk: Desk, username: str) -> None:
+    """Stop USERNAME from acting: no sign-in, every session and token ended, the apps told."""
+    result = desk.call("user.disable", username=username)
+    say.line(f"{say.printable(result['username'])} is disabled; sessions ended: {result['sessions_ended']}")
+    say.next_commands((f"idp user enable {say.printable(username)}", "let the person in again"))
+
+
+@user.command()
+@click.argument("username")
+@pass_desk
+def enable(desk: Desk, username: str) -> None:
+    """Let USERNAME sign in again. What ended stays ended."""
+    result = desk.call("user.enable", username=username)
+    say.line(f"{say.printable(result['username'])} may sign in again")
+    say.next_commands(("idp audit tail", "the line that tells of it"))
+
+
 @user.command("list")
 @pass_desk
 def list_users(desk: Desk) -> None:

@@ -17,6 +17,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "token": people.token,
     "user.add": people.add,
     "user.passwd": people.passwd,
+    "user.disable": people.disable,
+    "user.enable": people.enable,
     "user.list": people.listing,
     "apply": registry.apply,
     "client.add": registry.client_add,

@@ -10,7 +10,7 @@ from idp.grants.refresh_token import earns_refresh, format_refresh_token
 from idp.manifest_people import username_problem
 from idp.protocol.authorization import Authorization
 from idp.protocol.checks import allowed_resources, allowed_scopes
-from idp.protocol.client import Client
+from idp.protocol.client import Account, Client
 from idp.protocol.errors import Busy, Refused
 from idp.protocol.prompts import may_act
 from idp.server import Server
@@ -120,14 +120,35 @@ async def add(
 
 async def passwd(server: Server, username: str, password: str) -> dict[str, Any]:
     """Set a password; every session and grant of the person ends with the old one."""
+    person = await _existing(server, username)
+    fresh = await _hash(server, password)
+    ended = await server.database.write(sessions.change_password, server.journal, person.id, fresh, server.now())
+    for wake in server.after_commit:
+        wake()
+    return {"username": username, "sub": person.id, "sessions_ended": ended}
+
+
+async def disable(server: Server, username: str) -> dict[str, Any]:
+    """The person may no longer sign in; every session and grant ends and their apps are told."""
+    person = await _existing(server, username)
+    ended = await server.database.write(sessions.disable, server.journal, person.id, server.now())
+    for wake in server.after_commit:
+        wake()
+    return {"username": username, "sub": person.id, "sessions_ended": ended}
+
+
+async def enable(server: Server, username: str) -> dict[str, Any]:
+    """The person may sign in again; what ended stays ended."""
+    person = await _existing(server, username)
+    await server.database.write(accounts.set_disabled, server.journal, person.id, server.now(), disabled=False)
+    return {"username": username, "sub": person.id}
+
+
+async def _existing(server: Server, username: str) -> Account:
     found = await server.database.read(accounts.find_by_username, username)
     if found is None:
         raise ControlError("the person exists", received=username, expected="a user name", mend="idp user list")
-    fresh = await _hash(server, password)
-    ended = await server.database.write(sessions.change_password, server.journal, found.account.id, fresh, server.now())
-    for wake in server.after_commit:
-        wake()
-    return {"username": username, "sub": found.account.id, "sessions_ended": ended}
+    return found.account
 
 
 async def listing(server: Server) -> dict[str, Any]:

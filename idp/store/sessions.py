@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from idp.protocol.client import Account
 from idp.protocol.prompts import Consent, Session
-from idp.store.accounts import account_of
+from idp.store.accounts import account_of, set_disabled
 from idp.store.audit import Journal
 from idp.store.logout import queue_deliveries
 from idp.store.schema import accounts, consents, grants, session_clients, sessions
@@ -165,6 +165,12 @@ def change_password(connection: Connection, journal: Journal, account_id: str, f
     )
     journal.record(connection, now, "account.changed", account_id=account_id, changed=["password_hash"])
     return end_all(connection, journal, account_id, now, reason="the password was changed")
+
+
+def disable(connection: Connection, journal: Journal, account_id: str, now: float) -> int:
+    """A person may no longer act, and is out everywhere; answers how many sessions that ended."""
+    set_disabled(connection, journal, account_id, now, disabled=True)
+    return end_all(connection, journal, account_id, now, reason="the account was disabled")
 
 
 def has_sid(connection: Connection, session_id: str, client_id: str, sid: str) -> bool:

@@ -22,6 +22,7 @@ from support import (
     userinfo,
 )
 
+from idp.control import ControlError
 from idp.store import accounts
 from idp.testing import Provider
 
@@ -220,3 +221,28 @@ def _sealed(stop: Page) -> str:
 async def _disable(provider: Provider, sub: str) -> None:
     server = provider.server
     await server.database.write(accounts.set_disabled, server.journal, sub, server.now(), disabled=True)
+
+
+async def test_an_operator_disables_and_enables_a_person(provider: Provider) -> None:
+    """TS-08, SE-09: out everywhere at once, in again only by a new sign-in."""
+    name = "disabled-for-a-while"
+    await add_person(provider, name)
+    tokens = await sign_in(provider, WEB, name, PASSWORD, scope="openid profile offline_access")
+    assert (await provider.control("user.disable", username=name))["sessions_ended"] == 1
+    assert (await userinfo(provider.http, tokens["access_token"])).status_code == 401
+    assert (await WEB.refresh(provider.http, tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    visitor = Visitor(provider)
+    page = await visitor.log_in(await visitor.authorize(WEB.request()), name, PASSWORD)
+    assert isinstance(page, Page)
+    assert page.id == "login"
+    await visitor.aclose()
+    await provider.control("user.enable", username=name)
+    assert (await userinfo(provider.http, tokens["access_token"])).status_code == 401, "what ended stays ended"
+    assert "id_token" in await sign_in(provider, WEB, name, PASSWORD)
+
+
+async def test_nobody_unknown_is_disabled(provider: Provider) -> None:
+    for operation in ("user.disable", "user.enable", "user.passwd"):
+        more = {"password": "a new password"} if operation == "user.passwd" else {}
+        with pytest.raises(ControlError, match="the person exists"):
+            await provider.control(operation, username="nobody-here", **more)
