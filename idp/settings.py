@@ -102,6 +102,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "FULL"
     listen_host: Annotated[str, _about("Address the server binds.")] = "127.0.0.1"
     listen_port: Annotated[int, _about("Port the server binds; 0 takes a free one.", least=0, most=65_535)] = 8000
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        _about("Networks of the reverse proxies whose X-Forwarded-For is believed, as CIDR; nobody else's is."),
+    ] = ()
+    proxy_hops: Annotated[
+        int, _about("How many such proxies stand one behind the other; no more are believed.", least=1, most=8)
+    ] = 1
     key_encryption_key_file: Annotated[
         Path | None, _about("File with the key that seals the private keys; idp init makes it once.")
     ] = None

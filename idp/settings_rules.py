@@ -1,8 +1,7 @@
-"""What settings must be beyond their types: the issuer's form, what dev may bind, numbers that fit."""
+"""What settings must be beyond their types: the issuer's form, numbers that fit, files that are there."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from .config.addresses import is_loopback_host
 from .config.database_url import database_url_problem
 from .config.problems import Problem, quoted
+from .settings_network import network_problems
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -39,10 +39,10 @@ def combination_problems(settings: Settings) -> Iterator[Named]:
         )
     if settings.database and (problem := database_url_problem(settings.database.reveal())):
         yield "database", problem
-    yield from _listening(settings)
+    yield from network_problems(settings)
     yield from _keys(settings)
     yield from _lifetimes(settings)
-    yield from _outside(settings)
+    yield from _names(settings)
     yield from _files(settings)
 
 
@@ -124,34 +124,6 @@ _ISSUER_RULES: tuple[tuple[str, Callable[[str, SplitResult], bool], Callable[[st
 )
 
 
-def _listening(settings: Settings) -> Iterator[Named]:
-    host = settings.listen_host
-    if host != "localhost":
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            yield (
-                "listen_host",
-                Problem(
-                    rule="listen_host must be an address of this machine",
-                    received=quoted(host),
-                    expected="127.0.0.1, ::1, 0.0.0.0 or another IP address",
-                    mend='write listen_host = "127.0.0.1"',
-                ),
-            )
-            return
-    if settings.mode == "dev" and not is_loopback_host(host):
-        yield (
-            "listen_host",
-            Problem(
-                rule="idp dev is never reachable from another machine",
-                received=quoted(host),
-                expected="127.0.0.1 or ::1",
-                mend="leave listen_host out, or use idp serve",
-            ),
-        )
-
-
 def _keys(settings: Settings) -> Iterator[Named]:
     keys = settings.keys
     if "RS256" not in keys.algorithms:
@@ -212,20 +184,7 @@ def _lifetimes(settings: Settings) -> Iterator[Named]:
             )
 
 
-def _outside(settings: Settings) -> Iterator[Named]:
-    for network in settings.outbound.allow:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            yield (
-                "outbound.allow",
-                Problem(
-                    rule="outbound.allow holds networks",
-                    received=quoted(network),
-                    expected=f'such as "10.1.0.0/16" ({error})',
-                    mend="correct the entry",
-                ),
-            )
+def _names(settings: Settings) -> Iterator[Named]:
     for methods, acr in settings.acr.items():
         if not methods or not acr or acr.split() != [acr]:
             yield (

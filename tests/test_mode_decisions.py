@@ -27,7 +27,7 @@ DECISIONS = {
     "settings.py load": "password_exchange, and defaults that serve lacks",
     "settings_deploy.py _findings": "idp check",
     "settings_deploy.py _key_encryption": "idp check",
-    "settings_rules.py _listening": "dev binds loopback",
+    "settings_network.py _listening": "dev binds loopback",
     "settings_rules.py combination_problems": "dev is a loopback issuer",
     "testing/seed.py test_settings": "tests run in dev",
     "web/refusals.py show": "developer_panel",

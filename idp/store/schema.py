@@ -68,6 +68,8 @@ sessions = sa.Table(
     _time("last_seen"),
     _time("expires_at"),
     _time("ended_at", nullable=True),
+    sa.Column("user_agent", sa.String(255)),  # as the browser said at sign-in: how a person tells their sessions apart
+    sa.Column("network", sa.String(64)),  # where that was, as a network (/24, /56), never the full address
     sqlite_with_rowid=False,
 )
 
@@ -177,6 +179,38 @@ audit = sa.Table(
     sa.Column("account_id", sa.String(64)),
     sa.Column("detail", sa.LargeBinary, nullable=False),
     sa.Index("audit_at", "at"),
+    sa.Index("audit_account", "account_id", "at"),
+    sqlite_with_rowid=False,
+)
+
+# Buckets of tries (decision 16): `level` tries were in the bucket at `at`, and it empties from then on. The key is the
+# hash of what is limited, so that neither a user name nor an address stands here.
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    _hash("bucket", primary_key=True),
+    sa.Column("level", sa.Double, nullable=False),
+    _time("at"),
+    _time("expires_at"),
+    sqlite_with_rowid=False,
+)
+
+# When something last happened to the whole installation, by its name: a backup.
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    _time("at"),
+    sqlite_with_rowid=False,
+)
+
+# When a redirect URI last carried an answer, to the day: what `apply --plan` warns of before one is taken away.
+redirect_uses = sa.Table(
+    "redirect_uses",
+    metadata,
+    sa.Column("client_id", sa.String(255), primary_key=True),
+    _hash("uri_hash", primary_key=True),
+    _time("at"),
     sqlite_with_rowid=False,
 )
 

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse
 from idp.server import Server
 from idp.web.cookies import Cookie, browser_cookie, session_cookie
 from idp.web.pages import Pages
+from idp.web.peer import Proxies
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Web:
     browser_cookie: Cookie
     origin: str
     base: str
+    proxies: Proxies
 
     @classmethod
     def of(cls, server: Server, pages: Pages) -> Web:
@@ -34,6 +36,7 @@ class Web:
             browser_cookie(server.issuer),
             f"{parts.scheme}://{parts.netloc}",
             parts.path,
+            Proxies(server.settings.trusted_proxies, server.settings.proxy_hops),
         )
 
     def path(self, name: str) -> str:
@@ -55,6 +58,11 @@ def see_other(url: str) -> RedirectResponse:
     return RedirectResponse(
         url, status_code=303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     )
+
+
+def network_of(http: Request) -> str:
+    """The caller's network, for limits and the audit; see ``web.peer``."""
+    return web_of(http).proxies.network_of(http.scope)
 
 
 def locale_of(http: Request, ui_locales: str | None = None) -> str:

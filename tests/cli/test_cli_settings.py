@@ -25,6 +25,8 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "synchronous": ('"NORMAL"', "NORMAL", "NORMAL"),
     "listen_host": ('"0.0.0.0"', "0.0.0.0", "0.0.0.0"),
     "listen_port": ("9000", "9000", 9000),
+    "trusted_proxies": ('["10.0.0.0/8"]', "10.0.0.0/8", ("10.0.0.0/8",)),
+    "proxy_hops": ("2", "2", 2),
     "key_encryption_key_file": ('"kek"', "kek", Path("kek")),
     "templates_dir": ('"."', ".", Path(".")),
     "locale": ('"de"', "de", "de"),

@@ -1,0 +1,48 @@
+"""What the second day needs: buckets of tries, marks, uses of redirect URIs, and where a session is."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "attempts",
+        sa.Column("bucket", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("level", sa.Double(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("bucket"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "marks",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "redirect_uses",
+        sa.Column("client_id", sa.String(length=255), nullable=False),
+        sa.Column("uri_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("client_id", "uri_hash"),
+        sqlite_with_rowid=False,
+    )
+    # Columns that may be null: the program of 0001 goes on writing while this runs (decision 25).
+    op.add_column("sessions", sa.Column("user_agent", sa.String(length=255), nullable=True))
+    op.add_column("sessions", sa.Column("network", sa.String(length=64), nullable=True))
+    op.create_index("audit_account", "audit", ["account_id", "at"], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_index("audit_account", table_name="audit")
+    with op.batch_alter_table("sessions") as batch_op:
+        batch_op.drop_column("network")
+        batch_op.drop_column("user_agent")
+    op.drop_table("redirect_uses")
+    op.drop_table("marks")
+    op.drop_table("attempts")
