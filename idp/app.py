@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -21,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 import idp
 from idp.accounts.passwords import PasswordPool
 from idp.features import FEATURES, Feature
+from idp.features.announced import documents, metadata
 from idp.jobs import Jobs
 from idp.keyring import (
     KeyEncryptionKeyExists,
@@ -36,7 +35,6 @@ from idp.outbound import Outbound
 from idp.protocol.checks import CORE_CHECKS
 from idp.protocol.errors import Busy, Refused
 from idp.protocol.key_plan import KeyPlan
-from idp.protocol.metadata import merge
 from idp.server import Server, base64url
 from idp.settings import Settings
 from idp.store import migrate
@@ -45,14 +43,13 @@ from idp.store.database import Database, Store, Unavailable
 from idp.web import refusals
 from idp.web.context import Web
 from idp.web.dispatch import Dispatch, Handler, OnError
-from idp.web.door import Document, Door
+from idp.web.door import Door
 from idp.web.health import healthz, readyz
+from idp.web.overload import MAX_BODY, Overload, Room
 from idp.web.pages import Pages
 from idp.web.sample import sample_verifier
 
-MAX_BODY = 65_536
 DATABASE_FILE = "idp.sqlite3"
-_WELL_KNOWN = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 
 
 class Application:
@@ -84,8 +81,9 @@ class Application:
         web = Web.of(server, pages)
         self.endpoints = _endpoints(base, features)
         dispatch = Dispatch(self.endpoints, _ON_ERROR, self.starlette, web, MAX_BODY)
+        bounded = Overload(dispatch, *_rooms(base, server.settings))
         self._door = Door(
-            dispatch, _documents(server, base), cors, lambda: server.registry.origins, loopback_only=server.dev
+            bounded, documents(server, base), cors, lambda: server.registry.origins, loopback_only=server.dev
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,7 +160,7 @@ def make_server(
         checks=CORE_CHECKS,
         response_types=frozenset(name for feature in features for name in feature.response_types),
         response_modes=frozenset(name for feature in features for name in feature.response_modes),
-        metadata=_metadata(settings, features, grants),
+        metadata=metadata(settings, features, grants),
     )
 
 
@@ -223,6 +221,19 @@ def _endpoints(base: str, features: Sequence[Feature]) -> dict[str, dict[str, Ha
     return table
 
 
+def _rooms(base: str, settings: Settings) -> tuple[dict[tuple[str, str], Room | None], Room]:
+    """Sign-ins wait for the password pool, so they have a room of their own; health is never refused."""
+    overload, passwords = settings.overload, settings.passwords
+    hashing = (passwords.workers or os.cpu_count() or 1) + passwords.queue
+    sign_ins = Room(hashing + overload.in_flight, 0)  # the pool says 503 by itself, on a page that keeps the form
+    general = Room(overload.in_flight, overload.waiting)
+    rooms: dict[tuple[str, str], Room | None] = {("POST", f"{base}{path}"): sign_ins for path in _SIGN_IN_PATHS}
+    rooms |= {(method, f"{base}{path}"): None for method in ("GET", "HEAD") for path in ("/healthz", "/readyz")}
+    return rooms, general
+
+
+_SIGN_IN_PATHS = ("/login", "/api/token/")
+
 _ON_ERROR: dict[type[Exception], OnError] = {
     Refused: refusals.on_refused,
     Busy: refusals.on_busy,
@@ -232,49 +243,3 @@ _ON_ERROR: dict[type[Exception], OnError] = {
     ClientDisconnect: refusals.on_gone,
     Exception: refusals.on_fault,
 }
-
-
-def _metadata(settings: Settings, features: Sequence[Feature], grants: Mapping[str, object]) -> dict[str, object]:
-    methods = [name for feature in features for name in feature.client_authentication]
-    confidential = [name for name in methods if name != "none"]
-    computed = {
-        "issuer": settings.issuer,
-        "jwks_uri": f"{settings.issuer}/.well-known/jwks.json",
-        "response_types_supported": [name for feature in features for name in feature.response_types],
-        "response_modes_supported": [name for feature in features for name in feature.response_modes],
-        "grant_types_supported": list(grants),
-        "token_endpoint_auth_methods_supported": methods,
-        "introspection_endpoint_auth_methods_supported": confidential,
-        "revocation_endpoint_auth_methods_supported": methods,
-    }
-    announced = merge([computed, *(feature.metadata(settings) for feature in features)])
-    # RFC 8414 2: members about an endpoint that is not there say nothing.
-    for endpoint in ("introspection", "revocation", "token"):
-        if f"{endpoint}_endpoint" not in announced:
-            announced = {
-                name: value for name, value in announced.items() if not name.startswith(f"{endpoint}_endpoint_")
-            }
-    return announced
-
-
-def _documents(server: Server, base: str) -> dict[str, Document]:
-    """The public documents by path; RFC 8414 3.1 puts its well-known part between host and the issuer's path."""
-    cached: dict[int, tuple[bytes, str]] = {}
-
-    def discovery() -> tuple[bytes, str]:
-        epoch = server.registry.epoch
-        if epoch not in cached:
-            scopes = sorted(server.rules.scopes)
-            body = msgspec.json.encode({**server.metadata, "scopes_supported": scopes})
-            cached.clear()
-            cached[epoch] = body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        return cached[epoch]
-
-    def jwks() -> tuple[bytes, str]:
-        key_set = server.keyring.key_set
-        return key_set.body, key_set.etag
-
-    paths = {f"{base}{name}" for name in _WELL_KNOWN} | {f"{name}{base}" for name in _WELL_KNOWN}
-    documents = {path: Document(discovery, max_age=3600) for path in paths}
-    documents[f"{base}/.well-known/jwks.json"] = Document(jwks, server.settings.keys.jwks_max_age)
-    return documents

@@ -79,6 +79,15 @@ class Passwords(msgspec.Struct, frozen=True, kw_only=True):
     ] = 32
 
 
+class Overload(msgspec.Struct, frozen=True, kw_only=True):
+    in_flight: Annotated[
+        int, _about("Requests one process works on at a time; public documents are not counted.", least=8, most=10_000)
+    ] = 64
+    waiting: Annotated[
+        int, _about("Requests that may wait 0.3 s for a place; past it 503 comes at once.", least=0, most=100_000)
+    ] = 1024
+
+
 class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     allow: Annotated[tuple[str, ...], _about("Networks beside the public ones that the server may call, as CIDR.")] = ()
     ca_file: Annotated[Path | None, _about("PEM certificates trusted for outgoing calls.")] = None
@@ -126,6 +135,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lifetimes: Lifetimes = Lifetimes()
     keys: Keys = Keys()
     passwords: Passwords = Passwords()
+    overload: Overload = Overload()
     outbound: Outbound = Outbound()
 
 

@@ -46,6 +46,8 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "keys.jwks_max_age": ("0", "0", 0),
     "passwords.workers": ("2", "2", 2),
     "passwords.queue": ("0", "0", 0),
+    "overload.in_flight": ("8", "8", 8),
+    "overload.waiting": ("0", "0", 0),
     "outbound.allow": ('["10.0.0.0/8"]', "10.0.0.0/8", ("10.0.0.0/8",)),
     "outbound.ca_file": ('"idp.toml"', "idp.toml", Path("idp.toml")),
 }
