@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 import idp
 from idp.accounts.passwords import PasswordPool
+from idp.admission import Admission
 from idp.features import FEATURES, Feature
 from idp.features.announced import documents, metadata
 from idp.jobs import Jobs
@@ -45,10 +46,10 @@ from idp.web.context import Web
 from idp.web.dispatch import Dispatch, Handler, OnError
 from idp.web.door import Door
 from idp.web.health import healthz, readyz
-from idp.web.overload import MAX_BODY, Overload, Room
 from idp.web.pages import Pages
 from idp.web.sample import sample_verifier
 
+MAX_BODY = 65_536
 DATABASE_FILE = "idp.sqlite3"
 
 
@@ -81,10 +82,9 @@ class Application:
         web = Web.of(server, pages)
         self.endpoints = _endpoints(base, features)
         dispatch = Dispatch(self.endpoints, _ON_ERROR, self.starlette, web, MAX_BODY)
-        bounded = Overload(dispatch, *_rooms(base, server.settings))
-        self._door = Door(
-            bounded, documents(server, base), cors, lambda: server.registry.origins, loopback_only=server.dev
-        )
+        public = documents(server, base)
+        self.admission = _admission(base, server.settings, public)
+        self._door = Door(dispatch, public, cors, lambda: server.registry.origins, loopback_only=server.dev)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._door(scope, receive, send)
@@ -221,18 +221,18 @@ def _endpoints(base: str, features: Sequence[Feature]) -> dict[str, dict[str, Ha
     return table
 
 
-def _rooms(base: str, settings: Settings) -> tuple[dict[tuple[str, str], Room | None], Room]:
-    """Sign-ins wait for the password pool, so they have a room of their own; health is never refused."""
-    overload, passwords = settings.overload, settings.passwords
+def _admission(base: str, settings: Settings, public: Iterable[str]) -> Admission:
+    """Public documents and health are never turned away; sign-ins wait for the password pool, so they count apart."""
+    passwords = settings.passwords
     hashing = (passwords.workers or os.cpu_count() or 1) + passwords.queue
-    sign_ins = Room(hashing + overload.in_flight, 0)  # the pool says 503 by itself, on a page that keeps the form
-    general = Room(overload.in_flight, overload.waiting)
-    rooms: dict[tuple[str, str], Room | None] = {("POST", f"{base}{path}"): sign_ins for path in _SIGN_IN_PATHS}
-    rooms |= {(method, f"{base}{path}"): None for method in ("GET", "HEAD") for path in ("/healthz", "/readyz")}
-    return rooms, general
+    return Admission(
+        settings.overload.in_flight,
+        settings.overload.waiting,
+        exempt=frozenset(path.encode() for path in (*public, f"{base}/healthz", f"{base}/readyz")),
+        sign_ins=frozenset(f"{base}{path}".encode() for path in ("/login", "/api/token/")),
+        hashing=hashing + settings.overload.in_flight,  # the pool's own refusal is a page that keeps the form
+    )
 
-
-_SIGN_IN_PATHS = ("/login", "/api/token/")
 
 _ON_ERROR: dict[type[Exception], OnError] = {
     Refused: refusals.on_refused,

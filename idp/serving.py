@@ -1,4 +1,4 @@
-"""uvicorn as this project runs it: one configuration for commands and tests, and an end to what a request may take.
+"""uvicorn as this project runs it: one configuration for commands and tests, and an end to what requests may take.
 
 uvicorn bounds neither the head of a request nor the time it takes to arrive, so one peer could fill the memory or hold
 connections for ever. A proxy in front may be stricter; nothing here relies on one.
@@ -7,13 +7,17 @@ connections for ever. A proxy in front may be stricter; nothing here relies on o
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from idp.admission import PATIENCE, Admission, is_whole, refusal
+
 MAX_HEAD = 65_536  # bytes of request line and headers
 MAX_HEADERS = 100
+_HANDLES = 16
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"  # RFC 6585 5
 )
@@ -38,8 +42,19 @@ def server_config(application: Any, **options: Any) -> uvicorn.Config:
     )
 
 
+def several(listener: socket.socket) -> list[socket.socket]:
+    """Handles of one listening socket: the loop accepts one connection a turn of each, and a busy turn takes 20 ms.
+
+    With a single one a verifier that comes for the key set during an overload would wait seconds for its connection.
+    """
+    return [listener, *(listener.dup() for _ in range(_HANDLES - 1))]
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """Cuts a connection whose request has too large a head, or is not whole ``arrival_seconds`` after it began."""
+    """Cuts a connection whose request has too large a head, or is not whole ``arrival_seconds`` after it began.
+
+    While the process is crowded a request waits unread, or is refused unread: see ``idp.admission``.
+    """
 
     arrival_seconds = 30.0
 
@@ -49,6 +64,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head = 0
         self._late: asyncio.TimerHandle | None = None
+        self._admission: Admission = getattr(self.config.app, "admission", None) or Admission()
+        self._signing_in = False
+        self._held = b""  # what has come of a request that waits for a place
+        self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -56,9 +75,66 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
+        self._hold_nothing()
+        self._arrived()
+        self._signed_in()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        # The first question is the cheap one: below it nobody can be crowded.
+        admission = self._admission
+        if (len(self.tasks) >= admission.places or admission.waiting) and self._at_rest:
+            admission.next(len(self.tasks))  # a client that left before its answer freed a place and told nobody
+            if admission.turns_away(data, len(self.tasks)):
+                self._wait(data)
+                return
+        self._read(data)
+
+    @property
+    def _at_rest(self) -> bool:
+        return not self._in_message and (self.cycle is None or self.cycle.response_complete)
+
+    def _wait(self, data: bytes) -> None:
+        if len(self._admission.waiting) >= self._admission.most_waiting:
+            self._refuse(data)
+            return
+        self._unset_keepalive_if_required()
+        self.transport.pause_reading()
+        self._held = data
+        self._patience = self.loop.call_later(PATIENCE, self._lose_patience)
+        self._admission.waiting.append(self._begin)
+
+    def _begin(self) -> None:
+        """A place is free; nothing to do for a connection that has gone, or has been answered."""
+        if data := self._hold_nothing():
+            self.transport.resume_reading()
+            self._read(data)
+
+    def _lose_patience(self) -> None:
+        self._admission.waiting.remove(self._begin)
+        if self._admission.crowded(len(self.tasks)):
+            data = self._hold_nothing()
+            self.transport.resume_reading()
+            self._refuse(data)
+        else:
+            self._begin()
+
+    def _hold_nothing(self) -> bytes:
+        data, self._held = self._held, b""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        return data
+
+    def _refuse(self, data: bytes) -> None:
+        whole = is_whole(data)
+        self.transport.write(refusal(data, close=not whole))
+        if not whole:
+            self.transport.close()
+        elif self._late is None:
+            self._expect()
+
+    def _read(self, data: bytes) -> None:
         if self._in_head:
             self._head += len(data)
         super().data_received(data)
@@ -81,12 +157,37 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.headers) > MAX_HEADERS or not (measured or self._head_size() <= MAX_HEAD):
             raise ValueError("the head is too large")  # the parser makes a 400 of it, and the end of the connection
         self._in_head = False
+        self._admission.arriving += 1
         super().on_headers_complete()
+        if self._admission.is_sign_in(self.scope["method"], self.scope["path"]) and not self._signing_in:
+            self._admission.signing_in += 1
+            self._signing_in = True
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._arrived()
         self._in_message, self._in_head, self._head = False, True, 0
         self._expect_nothing()
+
+    def on_response_complete(self) -> None:
+        self._signed_in()
+        super().on_response_complete()
+        self._admission.next(len(self.tasks) - 1)  # this request's own task ends in a moment
+
+    def shutdown(self) -> None:
+        if data := self._hold_nothing():
+            self._admission.waiting.remove(self._begin)
+            self._refuse(data)
+        super().shutdown()
+
+    def _arrived(self) -> None:
+        if self._in_message and not self._in_head:
+            self._admission.arriving -= 1
+
+    def _signed_in(self) -> None:
+        if self._signing_in:
+            self._admission.signing_in -= 1
+            self._signing_in = False
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

@@ -42,6 +42,7 @@ LEAVES = {
     "config": set[str](),
     "settings": {"config"},
     "outbound": {"config", "settings"},
+    "admission": set[str](),
     "verify": {"jose"},
 }
 # A package outside the standard library, and the only parts that may know it.

@@ -17,7 +17,7 @@ from idp.app import Application, build
 from idp.cli.trouble import Trouble
 from idp.control.calling import only_opener
 from idp.control.listening import listening
-from idp.serving import server_config
+from idp.serving import server_config, several
 from idp.settings import Settings
 
 Ready = Callable[[Application], Awaitable[None]]
@@ -96,7 +96,7 @@ async def _serve(
         if before is not None:
             await before(application)
         async with _control(application):
-            serving = asyncio.create_task(server.serve(list(sockets)))
+            serving = asyncio.create_task(server.serve([each for one in sockets for each in several(one)]))
             started = asyncio.create_task(server.answers.wait())
             await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
             if server.answers.is_set():

@@ -5,157 +5,196 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from typing import Any
 
-import httpx2
 import pytest
-from attack_raw import form, port_of, request, talk
-from attack_support import World
+from attack_raw import form, port_of, read, request, talk
 
-from idp.testing import RunningServer
-from idp.web.overload import Room
+from idp.admission import Admission, is_whole
+from idp.testing import RunningServer, running_server
 
-pytestmark = pytest.mark.anyio
 PLACES, QUEUE = 8, 2
-TOKEN = {"grant_type": "client_credentials"}
-
-
-def small() -> World:
-    return World(overload__in_flight=PLACES, overload__waiting=QUEUE)
+AUTHORIZE = request("GET", "/authorize?client_id=web", {"Cookie": f"idp={'x' * 43}", "Accept": "text/html"})
+TOKEN = form("/token", b"grant_type=client_credentials&client_id=nobody")
 
 
 class Occupied:
-    """``count`` requests that hold a place each, inside a database operation that ``release`` lets finish."""
+    """A server whose places are taken: each by a request inside a database operation that ``release`` lets finish."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, server: RunningServer) -> None:
+        self.server = server
         self._gate = asyncio.Event()
+        self._peers: list[socket.socket] = []
+        self._database: Any = server.application.server.database
+        self._read = self._database.read
+        self._inside = 0
+        self._database.read = self._held
 
-    async def __aenter__(self) -> Occupied:
-        database = self._world.provider.server.database
-        read = database.read
+    async def _held(self, operation: Any, *arguments: Any, **named: Any) -> Any:
+        if operation.__name__ == "standing":
+            self._inside += 1
+            await self._gate.wait()
+        return await self._read(operation, *arguments, **named)
 
-        async def held(operation: object, *arguments: object, **named: object) -> object:
-            if getattr(operation, "__name__", "") == "know":
-                await self._gate.wait()
-            return await read(operation, *arguments, **named)  # type: ignore[arg-type]
+    def send(self, data: bytes) -> socket.socket:
+        peer = socket.create_connection(("127.0.0.1", port_of(self.server)), 2)
+        peer.sendall(data)
+        self._peers.append(peer)
+        return peer
 
-        database.read = held  # type: ignore[method-assign,assignment]
-        self._restore = lambda: setattr(database, "read", read)
-        return self
+    def take(self, count: int = PLACES) -> list[socket.socket]:
+        token = self.server.token_for("alice", scope="openid")
+        asking = request("GET", "/userinfo", {"Authorization": f"Bearer {token}"})
+        wanted = self._inside + count
+        peers = [self.send(asking) for _ in range(count)]
+        self.until(lambda: self._inside == wanted)
+        return peers
 
-    def take(self, count: int) -> list[asyncio.Task[httpx2.Response]]:
-        async def hold() -> httpx2.Response:
-            browser = self._world.browser()
-            browser.http.cookies.set("idp", "x" * 43)
-            return await browser.ask()
+    def until(self, reached: Any) -> None:
+        deadline = time.monotonic() + 5
+        while not reached():
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
 
-        return [asyncio.create_task(hold()) for _ in range(count)]
+    @property
+    def waiting(self) -> int:
+        return len(self.server.application.admission.waiting)
 
     def release(self) -> None:
-        self._gate.set()
+        self.server.loop.call_soon_threadsafe(self._gate.set)
 
-    async def __aexit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.release()
-        self._restore()
+        self._database.read = self._read
+        for peer in self._peers:
+            peer.close()
+        self.until(lambda: not self._answering())
+
+    def _answering(self) -> bool:
+        return any(task.get_coro().__name__ == "run_asgi" for task in asyncio.all_tasks(self.server.loop))  # type: ignore[union-attr]
 
 
-async def turns() -> None:
-    """Let every task come as far as it can."""
-    for _ in range(200):
-        await asyncio.sleep(0)
+@pytest.fixture(scope="module")
+def small() -> Iterator[RunningServer]:
+    with running_server(overload__in_flight=PLACES, overload__waiting=QUEUE) as server:
+        yield server
 
 
-async def test_what_fits_neither_place_nor_queue_is_refused_at_once() -> None:
-    async with small() as world, Occupied(world) as occupied:
-        held = occupied.take(PLACES + QUEUE)
-        await turns()
-        started = time.perf_counter()
-        answer = await world.post("/token", TOKEN, "web")
-        assert time.perf_counter() - started < 0.2
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        assert answer.json()["error"] == "temporarily_unavailable"
-        page = await world.api.http.get("/login", headers={"accept": "text/html"})
-        assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
-        for path in ("/.well-known/jwks.json", "/.well-known/openid-configuration", "/healthz", "/readyz"):
-            assert (await world.api.http.get(path)).status_code == 200, path
-        occupied.release()
-        assert {(await task).status_code for task in held} == {303}
-        assert (await world.post("/token", TOKEN, "web")).status_code == 200
+@pytest.fixture
+def occupied(small: RunningServer) -> Iterator[Occupied]:
+    found = Occupied(small)
+    yield found
+    found.close()
 
 
-async def test_a_waiting_request_gets_the_place_that_comes_free() -> None:
-    async with small() as world, Occupied(world) as occupied:
-        held = occupied.take(PLACES)
-        await turns()
-        waiting = asyncio.create_task(world.post("/token", TOKEN, "web"))
-        await turns()
-        assert not waiting.done()
-        occupied.release()
-        assert (await waiting).status_code == 200
-        await asyncio.gather(*held)
+def test_what_finds_neither_place_nor_queue_is_refused_at_once(small: RunningServer, occupied: Occupied) -> None:
+    held = occupied.take()
+    queued = [occupied.send(TOKEN) for _ in range(QUEUE)]
+    occupied.until(lambda: occupied.waiting == QUEUE)
+    heard = talk(small, TOKEN)
+    assert (heard.status, heard.header("retry-after"), heard.closed) == (503, b"1", False)
+    assert heard.seconds < 0.25
+    assert b"temporarily_unavailable" in heard.data
+    page = talk(small, AUTHORIZE)
+    assert (page.status, page.header("content-type")) == (503, b"text/html; charset=utf-8")
+    occupied.release()
+    assert {read(peer)[0][9:12] for peer in held} == {b"200"}
+    assert {read(peer)[0][9:12] for peer in queued} == {b"401"}
 
 
-async def test_patience_ends_with_a_refusal_within_half_a_second() -> None:
-    async with small() as world, Occupied(world) as occupied:
-        held = occupied.take(PLACES)
-        await turns()
-        started = time.perf_counter()
-        answer = await world.post("/token", TOKEN, "web")
-        assert answer.status_code == 503
-        assert 0.25 < time.perf_counter() - started < 0.5
-        occupied.release()
-        await asyncio.gather(*held)
-        for _ in range(3 * PLACES):  # no place was lost with those that gave up
-            assert (await world.post("/token", TOKEN, "web")).status_code == 200
+@pytest.mark.parametrize(
+    "path", ["/.well-known/jwks.json", "/.well-known/openid-configuration?a=b", "/healthz", "/readyz"]
+)
+def test_public_documents_and_health_are_never_refused(small: RunningServer, occupied: Occupied, path: str) -> None:
+    occupied.take()
+    for _ in range(QUEUE):
+        occupied.send(TOKEN)
+    occupied.until(lambda: occupied.waiting == QUEUE)
+    assert talk(small, request("GET", path)).status == 200
 
 
-async def test_a_waiting_request_that_goes_away_takes_no_place_along() -> None:
-    async with small() as world, Occupied(world) as occupied:
-        held = occupied.take(PLACES)
-        await turns()
-        gone = [asyncio.create_task(world.post("/token", TOKEN, "web")) for _ in range(QUEUE)]
-        await turns()
-        for task in gone:
-            task.cancel()
-        occupied.release()
-        await asyncio.gather(*held, *gone, return_exceptions=True)
-        answers = await asyncio.gather(*(world.post("/token", TOKEN, "web") for _ in range(PLACES)))
-        assert {answer.status_code for answer in answers} == {200}
+def test_a_sign_in_has_a_place_of_its_own(small: RunningServer, occupied: Occupied) -> None:
+    occupied.take()
+    assert talk(small, form("/login", b"t=x&username=a&password=b")).status in (400, 403)
 
 
-async def test_a_body_on_its_way_holds_no_place() -> None:
-    """64 senders that never finish would otherwise be all it takes."""
-    async with small() as world:
-        stop = asyncio.Event()
-
-        async def endless() -> AsyncIterator[bytes]:
-            yield b"grant_type="
-            await stop.wait()
-
-        slow = [asyncio.create_task(world.api.http.post("/token", content=endless())) for _ in range(3 * PLACES)]
-        await turns()
-        assert (await world.post("/token", TOKEN, "web")).status_code == 200
-        stop.set()
-        assert {(await task).status_code for task in slow} <= {400, 401, 415}
+def test_a_waiting_request_gets_the_place_that_comes_free(small: RunningServer, occupied: Occupied) -> None:
+    occupied.take()
+    waiting = occupied.send(TOKEN)
+    occupied.until(lambda: occupied.waiting == 1)
+    started = time.monotonic()
+    occupied.release()
+    assert waiting.recv(65_536)[9:12] == b"401"
+    assert time.monotonic() - started < 0.15, "not at the end of its patience"
 
 
-def test_slow_bodies_over_sockets_hold_no_place(socket_server: RunningServer) -> None:
-    peers = [socket.create_connection(("127.0.0.1", port_of(socket_server)), 2) for _ in range(80)]
-    for peer in peers:
-        peer.sendall(form("/token", b"grant_type", Content_Length="100"))
-    assert talk(socket_server, form("/token", b"a=b")).status == 401
-    assert talk(socket_server, request("GET", "/login")).status in (400, 403)
-    for peer in peers:
+def test_patience_ends_with_a_refusal_and_the_connection_goes_on(small: RunningServer, occupied: Occupied) -> None:
+    occupied.take()
+    started = time.monotonic()
+    peer = occupied.send(TOKEN)
+    assert peer.recv(65_536)[9:12] == b"503"
+    assert 0.25 < time.monotonic() - started < 0.5
+    occupied.release()
+    occupied.until(lambda: len(occupied.server.application.admission.waiting) == 0)
+    peer.sendall(TOKEN)
+    assert read(peer)[0][9:12] == b"401"
+
+
+def test_a_request_that_has_come_in_part_is_refused_with_its_connection(
+    small: RunningServer, occupied: Occupied
+) -> None:
+    """What follows would else be taken for a request of its own."""
+    occupied.take()
+    heard = talk(small, TOKEN[:-10])
+    assert (heard.statuses, heard.closed) == ([503], True)
+
+
+def test_waiting_peers_that_go_away_take_no_place_along(small: RunningServer, occupied: Occupied) -> None:
+    held = occupied.take()
+    for _ in range(QUEUE):
+        occupied.send(TOKEN).close()
+    occupied.until(lambda: occupied.waiting == QUEUE)
+    occupied.release()
+    for peer in held:
+        read(peer)
+    for _ in range(2 * PLACES):
+        assert talk(small, TOKEN).status == 401
+    admission = small.application.admission
+    assert (admission.arriving, admission.signing_in, len(admission.waiting)) == (0, 0, 0)
+
+
+def test_slow_bodies_hold_no_place(small: RunningServer, occupied: Occupied) -> None:
+    """As many senders that never finish as there are places would otherwise be all it takes."""
+    admission = small.application.admission
+    slow = [occupied.send(form("/token", b"grant_type", Content_Length="100")) for _ in range(4 * PLACES)]
+    occupied.until(lambda: admission.arriving == 4 * PLACES)
+    assert talk(small, TOKEN).status == 401
+    for peer in slow:
         peer.close()
+    occupied.until(lambda: admission.arriving == 0)
 
 
-async def test_a_place_handed_to_a_request_that_goes_away_that_moment_comes_back() -> None:
-    room = Room(1, 1)
-    assert room.enter_now()
-    waiting = asyncio.create_task(room.enter())
-    await turns()
-    room.leave()
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    assert room.enter_now()
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /", False),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n", False),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab", True),
+        (b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab", False),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\ncontent-length: 2\r\n\r\nab", False),
+        (b"POST / HTTP/1.1\r\nContent-Length: +2\r\n\r\nab", False),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nab", False),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nab", False),
+    ],
+)
+def test_only_what_is_surely_one_request_is_answered_unread_on_an_open_connection(data: bytes, whole: bool) -> None:
+    assert is_whole(data) is whole
+
+
+def test_sign_ins_past_their_own_bound_wait_too() -> None:
+    full = Admission(places=1, hashing=2, sign_ins=frozenset({b"/login"}), signing_in=2)
+    assert full.turns_away(b"POST /login?a=b HTTP/1.1\r\n", 2)
+    assert not full.turns_away(b"GET /login HTTP/1.1\r\n", 2)
+    assert full.turns_away(b"GET /login HTTP/1.1\r\n", 3)
