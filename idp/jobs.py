@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from idp.accounts.census import count_costs
 from idp.features import Job
 from idp.server import Server
 from idp.store import sweep
@@ -16,6 +17,7 @@ log = logging.getLogger("idp.jobs")
 _FLUSH_SECONDS = 0.1
 _REFUSALS_SECONDS = 60.0
 _SWEEP_SECONDS = 60.0
+_CENSUS_SECONDS = 1.0  # to look whether it is time: an import asks for it
 
 
 async def watch_registry(server: Server) -> None:
@@ -54,6 +56,7 @@ CORE_JOBS: tuple[Job, ...] = (
     Job("failed sign-ins", lambda server: _FLUSH_SECONDS, flush_failed_logins),
     Job("refusals", lambda server: _REFUSALS_SECONDS, flush_refusals),
     Job("sweep", lambda server: _SWEEP_SECONDS, sweep_expired),
+    Job("costs of passwords", lambda server: _CENSUS_SECONDS, count_costs),
 )
 
 

@@ -56,6 +56,7 @@ KNOWN_ONLY_TO = {
     "httpx2": {"outbound", "cli", "testing"},
     "httpcore2": {"outbound"},
     "argon2": {"accounts"},
+    "bcrypt": {"accounts"},
 }
 BASE_INSTALL = {"cryptography", "joserfc"}  # all that jose and verify may need
 IMPURE = {"asyncio", "os", "pathlib", "random", "secrets", "socket", "sqlite3", "ssl", "threading", "time"}

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher as Argon2
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError
 
+from idp.accounts.decoys import Decoys
+from idp.accounts.foreign_hashes import matches
+from idp.manifest_hashes import UnknownHash, read_hash
 from idp.protocol.errors import Busy
 
 T = TypeVar("T")
 
 MAX_BYTES = 1024
 _HASHER = Argon2(time_cost=2, memory_cost=19_456, parallelism=1)  # 19 MiB, OWASP's second set: about 19 ms
+_OURS = "$argon2id$"
 _NOBODY = _HASHER.hash("nobody has this password")
 
 
@@ -27,21 +31,52 @@ class PasswordPool:
         count = workers or os.cpu_count() or 1
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="password")
         self._free = count + queue
+        self._decoys = Decoys(_NOBODY)
+        self.costs_due = 0.0  # Unix seconds: when what hashes cost is counted next
 
-    async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether the password is this one. An unknown person (None) costs the same hash, so time tells nothing."""
+    async def verify(self, stored: str | None, password: str, name: str = "") -> bool:
+        """Whether the password is this one; ``stored`` may be of any kind ``manifest_hashes`` reads.
+
+        An unknown person (None) costs a hash too, chosen by ``name``, so that time tells nothing.
+        """
+        against, possible = stored or self._decoys.for_name(name), bool(stored)
         if len(password.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            password, stored = "too long to be anyone's", None
-        known = stored is not None
-        matches = await self._run(lambda: _matches(stored or _NOBODY, password))
-        return matches and known
+            password, possible = "too long to be anyone's", False
+        return await self._run(lambda: matches(against, password)) and possible
 
     async def hash(self, password: str) -> str:
         return await self._run(lambda: _HASHER.hash(password))
 
     def is_weak(self, stored: str) -> bool:
-        """Whether a hash was made with other costs than today's."""
-        return _HASHER.check_needs_rehash(stored)
+        """Whether a hash was made with other costs than today's, or by another program."""
+        try:
+            return _HASHER.check_needs_rehash(stored)
+        except InvalidHashError:
+            return True
+
+    def supersedes(self, stored: str | None, elsewhere: str) -> bool:
+        """Whether ``stored`` may be the later password of the two: made here, where ``elsewhere`` was made elsewhere.
+
+        Putting an imported hash over it would bring a forgotten password back to life.
+        """
+        if stored is None:
+            return False
+        return not self.is_weak(stored) or (stored.startswith(_OURS) and not elsewhere.startswith(_OURS))
+
+    def cost_of(self, stored: str) -> str:
+        """What checking this hash costs, as a word to count by; ours all cost the same."""
+        try:
+            return read_hash(stored).cost
+        except UnknownHash:
+            return ""
+
+    @property
+    def knows_costs(self) -> bool:
+        return self._decoys.known
+
+    def learn_costs(self, key: bytes, shares: Mapping[str, tuple[str, int]]) -> None:
+        """What unknown names are to cost from now on: see ``Decoys.learn``."""
+        self._decoys.learn(key, shares)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._free == 0:
@@ -54,10 +89,3 @@ class PasswordPool:
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _matches(stored: str, password: str) -> bool:
-    try:
-        return _HASHER.verify(stored, password)
-    except (VerificationError, InvalidHashError):
-        return False

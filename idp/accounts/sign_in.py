@@ -16,7 +16,7 @@ async def prove_password(server: Server, username: str, password: str) -> Accoun
     if 0 < len(username) <= MAX_USERNAME and "\0" not in username:
         found = await server.database.read(accounts.find_by_username, username)
     stored = found.password_hash if found else None
-    matches = await server.passwords.verify(stored, password)
+    matches = await server.passwords.verify(stored, password, username)
     if found is None or stored is None:
         server.journal.count("requests.refused", "", "unknown_person")
         return None

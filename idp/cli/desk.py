@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 if TYPE_CHECKING:
+    from idp.control.calling import Call
     from idp.settings import Mode, Settings
 
 SETTINGS_FILE = Path("idp.toml")
@@ -57,6 +59,22 @@ class Desk:
 
         try:
             return call(self.settings(), operation, **arguments)
+        except KeyringError as error:
+            raise ControlError(error.rule, received=error.received, expected=error.expected, mend=error.mend) from None
+        except Unavailable as error:
+            raise ControlError("the database answers", received=str(error), mend="try again") from None
+
+    @contextmanager
+    def calls(self) -> Iterator[Call]:
+        """``call`` for many operations in a row. Raises as it does."""
+        from idp.control import ControlError
+        from idp.control.calling import calls
+        from idp.keyring import KeyringError
+        from idp.store.database import Unavailable
+
+        try:
+            with calls(self.settings()) as call:
+                yield call
         except KeyringError as error:
             raise ControlError(error.rule, received=error.received, expected=error.expected, mend=error.mend) from None
         except Unavailable as error:

@@ -14,6 +14,7 @@ import msgspec
 from idp.cli import say
 from idp.cli.desk import Desk, pass_desk
 from idp.cli.trouble import Trouble
+from idp.cli.user_import import import_users
 from idp.config.problems import ConfigurationError
 from idp.manifest import read_manifest
 from idp.protocol.client import Client, Resource
@@ -154,6 +155,9 @@ def add_user(desk: Desk, username: str, name: str | None, email: str | None, pas
     result = desk.call("user.add", username=username, password=password, claims=claims)
     say.line(f"added {say.printable(result['username'])}, sub {result['sub']}")
     say.next_commands((f"idp token {username}", "a token for this person"), ("idp user list", "all people"))
+
+
+user.add_command(import_users)
 
 
 @user.command()

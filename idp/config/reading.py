@@ -6,10 +6,11 @@ A leaf, shared by the settings and the apply file.
 
 from __future__ import annotations
 
+import functools
 import re
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -146,12 +147,15 @@ def refused_rule(name: str, field: Field) -> str:
     return f"{name}: {field.meaning}" if field.meaning else f"{name} must be {field.type_name}"
 
 
-def fields(struct: type[msgspec.Struct]) -> Iterator[Field]:
-    """The members of ``struct`` in order, with their annotations resolved."""
+@functools.cache
+def fields(struct: type[msgspec.Struct]) -> tuple[Field, ...]:
+    """The members of ``struct`` in order, with their annotations resolved (0.3 ms, so once for each struct)."""
     hints = get_type_hints(struct, include_extras=True)
+    found = []
     for info in msgspec.structs.fields(struct):
         default = info.default_factory() if info.default_factory is not msgspec.NODEFAULT else info.default
-        yield Field(info.encode_name, hints[info.name], default, info.required, _meta(hints[info.name]))
+        found.append(Field(info.encode_name, hints[info.name], default, info.required, _meta(hints[info.name])))
+    return tuple(found)
 
 
 def read_struct(

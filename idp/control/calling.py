@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -17,12 +18,19 @@ from idp.control.errors import ControlError
 from idp.control.operations import run
 from idp.features import FEATURES
 from idp.keyring import KeyEncryptionKeyMismatch, KeyringError
+from idp.server import Server
 from idp.settings import Settings
 from idp.store.migrate import SchemaMismatch
 
 SOCKET = "control.sock"
 LOCK = "lock"
 _SECONDS = 60.0
+
+
+class Call(Protocol):
+    """One operation by name; its answer. Raises ControlError."""
+
+    def __call__(self, operation: str, **arguments: Any) -> dict[str, Any]: ...
 
 
 def call(settings: Settings, operation: str, **arguments: Any) -> dict[str, Any]:
@@ -37,6 +45,30 @@ def call(settings: Settings, operation: str, **arguments: Any) -> dict[str, Any]
         raise ControlError(**answer["refused"])
     result: dict[str, Any] = answer["result"]
     return result
+
+
+@contextmanager
+def calls(settings: Settings) -> Iterator[Call]:
+    """``call`` for many operations one after the other: with no server running, the database is opened once for all."""
+    if settings.database is None and running_issuer(settings) is not None:
+        yield partial(call, settings)
+        return
+    with ExitStack() as held:
+        if settings.database is None:
+            held.enter_context(only_opener(settings.data_dir))
+        runner = held.enter_context(asyncio.Runner())
+        opened = _opened(settings)
+        server = runner.run(_begin(opened))
+        held.callback(lambda: runner.run(opened.__aexit__(None, None, None)))
+        yield lambda operation, **arguments: runner.run(_one(server, operation, arguments))
+
+
+async def _begin(opened: AbstractAsyncContextManager[Server]) -> Server:
+    return await opened.__aenter__()
+
+
+async def _one(server: Server, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return await run(server, operation, arguments)
 
 
 def running_issuer(settings: Settings) -> str | None:
@@ -107,15 +139,21 @@ def _short(path: Path) -> str:
 
 
 async def _here(settings: Settings, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    # The one command that goes on without the old key is the one for its loss.
+    async with _opened(settings, without_key=bool(arguments.get("new_kek"))) as server:
+        return await run(server, operation, arguments)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, *, without_key: bool = False) -> AsyncIterator[Server]:
     server = make_server(settings, [feature for feature in FEATURES if feature.active(settings)])
     try:
         try:
             await prepare(server, serving=False)
         except KeyEncryptionKeyMismatch:
-            # The one command that goes on without the old key is the one for its loss.
-            if not arguments.get("new_kek"):
+            if not without_key:
                 raise
-        return await run(server, operation, arguments)
+        yield server
     except KeyringError as error:
         raise ControlError(error.rule, received=error.received, expected=error.expected, mend=error.mend) from error
     except SchemaMismatch as error:

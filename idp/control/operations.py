@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from idp.control import keys, people, registry, watching
+from idp.control import importing, keys, people, registry, watching
 from idp.control.errors import ControlError
 from idp.keyring import KeyringError
 from idp.server import Server
@@ -20,6 +20,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "user.disable": people.disable,
     "user.enable": people.enable,
     "user.list": people.listing,
+    "user.import": importing.add,
+    "user.import.known": importing.known,
     "apply": registry.apply,
     "client.add": registry.client_add,
     "client.list": registry.client_list,

@@ -74,8 +74,11 @@ async def _refuse_changed_subjects(server: Server, asked: Manifest) -> None:
 
 async def _put_person(server: Server, person: Person, now: float) -> str:
     fresh = person.password_hash
+    found = await server.database.read(accounts.find_by_username, person.username)
+    if fresh is not None and found is not None and server.passwords.is_weak(fresh):
+        # The file still holds the hash another program made; the person has signed in since, or has a new password.
+        fresh = None if server.passwords.supersedes(found.password_hash, fresh) else fresh
     if person.password is not None:
-        found = await server.database.read(accounts.find_by_username, person.username)
         same = found is not None and await server.passwords.verify(found.password_hash, person.password)
         # The same password hashed again would look like a change at every apply.
         fresh = None if same else await server.passwords.hash(person.password)

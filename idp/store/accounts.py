@@ -22,6 +22,14 @@ _REHASH = (
 )
 
 
+_HASHES = (
+    sa.select(accounts.c.id, accounts.c.password_hash)
+    .where(accounts.c.id > sa.bindparam("after"), accounts.c.password_hash.is_not(None))
+    .order_by(accounts.c.id)
+    .limit(sa.bindparam("most"))
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """An account with the hash its password is checked against (None: it has no password)."""
@@ -52,6 +60,11 @@ def find_by_id(connection: Connection, account_id: str) -> Account | None:
 def list_accounts(connection: Connection, limit: int = 1000) -> list[Account]:
     rows = connection.execute(sa.select(accounts).order_by(accounts.c.username).limit(limit)).mappings()
     return [account_of(row) for row in rows]
+
+
+def hashes_after(connection: Connection, after: str, most: int) -> list[tuple[str, str]]:
+    """Ids and password hashes in the order of ids, those after one: for walking through all in small steps."""
+    return [(row[0], row[1]) for row in connection.execute(_HASHES, {"after": after, "most": most})]
 
 
 def put_account(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from idp.store.statements import Prepared
 EVENTS: Mapping[str, str] = {
     "server.started": "A process opened the database and began to serve.",
     "account.created": "A person was added.",
+    "accounts.imported": "A batch of people came from another system; each created account has its own line besides.",
     "account.changed": "A person's claims or password were changed by an operator.",
     "account.disabled": "A person may no longer sign in; their tokens are refused at our endpoints.",
     "client.created": "An app was registered.",
@@ -82,6 +83,27 @@ class Journal:
                 "detail": json.dumps(detail, separators=(",", ":")).encode(),
             },
         )
+
+    def record_all(
+        self, connection: Connection, at: float, event: str, people: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> None:
+        """One event for each of many people (account id, detail), in one statement."""
+        EVENTS[event]
+        rows = [
+            {
+                "writer": self.writer,
+                "seq": self._seq + number,
+                "at": at,
+                "event": event,
+                "client_id": None,
+                "account_id": account_id,
+                "detail": json.dumps(detail, separators=(",", ":")).encode(),
+            }
+            for number, (account_id, detail) in enumerate(people, 1)
+        ]
+        self._seq += len(rows)
+        if rows:
+            connection.execute(sa.insert(audit), rows)
 
     def count(self, event: str, client_id: str, kind: str) -> None:
         """Add one to a count that ``flush`` will write: for what happens too often for a row each."""

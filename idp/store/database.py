@@ -50,6 +50,7 @@ class Database:
         self.engine = sa.create_engine(
             f"sqlite:///{path}",
             poolclass=sa.StaticPool,
+            hide_parameters=True,  # an error's text or a log of statements must not hold what was asked for
             connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None},
         )
         self._connection: Connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")

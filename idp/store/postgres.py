@@ -37,6 +37,7 @@ class PostgresDatabase:
             max_overflow=0,
             pool_timeout=_SECONDS,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={"timeout": _SECONDS, "command_timeout": _SECONDS},
         )
         # A read needs no BEGIN and no ROLLBACK: two round trips less.
