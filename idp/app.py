@@ -229,7 +229,7 @@ def _admission(base: str, settings: Settings, public: Iterable[str]) -> Admissio
         settings.overload.in_flight,
         settings.overload.waiting,
         exempt=frozenset(path.encode() for path in (*public, f"{base}/healthz", f"{base}/readyz")),
-        sign_ins=frozenset(f"{base}{path}".encode() for path in ("/login", "/api/token/")),
+        sign_ins=frozenset(f"{base}{path}".encode() for path in ("/login", "/account/password", "/api/token/")),
         hashing=hashing + settings.overload.in_flight,  # the pool's own refusal is a page that keeps the form
     )
 

@@ -132,6 +132,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_exchange_client: Annotated[
         str | None, _about("Client for which /api/token/ trades a password for tokens (deprecated bridge).")
     ] = None
+    account_page: Annotated[
+        bool, _about("Whether people have /account: their password, sign-ins, apps and recent activity.")
+    ] = True
     lifetimes: Lifetimes = Lifetimes()
     keys: Keys = Keys()
     passwords: Passwords = Passwords()

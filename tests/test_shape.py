@@ -57,6 +57,8 @@ KNOWN_ONLY_TO = {
     "httpcore2": {"outbound"},
     "argon2": {"accounts"},
     "bcrypt": {"accounts"},
+    "zxcvbn_rs_py": {"accounts"},
+    "babel": {"web"},
 }
 BASE_INSTALL = {"cryptography", "joserfc"}  # all that jose and verify may need
 IMPURE = {"asyncio", "os", "pathlib", "random", "secrets", "socket", "sqlite3", "ssl", "threading", "time"}

@@ -72,6 +72,8 @@ async def _seed(application: Application, manifest: Path | None, demo: bool) -> 
 def _welcome(settings: Settings, demo: bool) -> None:
     say.line(click.style(f"idp dev  {settings.issuer}", bold=True))
     say.line("  people    alice, bob (the password is the name)    client  sample")
+    if settings.account_page:
+        say.line(f"  account   {settings.issuer}/account    what each of them sees of their own sign-ins and apps")
     say.line(f"  data      {settings.data_dir}    for development on this machine only")
     if demo:
         say.line("  demo      http://app-a.localhost:8001  http://app-b.localhost:8002  sign in at one, open the other")

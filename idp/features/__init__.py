@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idp.features.account import ACCOUNT
 from idp.features.authorization import AUTHORIZATION
 from idp.features.backchannel_logout import BACKCHANNEL_LOGOUT
 from idp.features.clients import CLIENT_SECRET, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
@@ -32,6 +33,7 @@ FEATURES: tuple[Feature, ...] = (
     REVOCATION,
     LOGOUT,
     BACKCHANNEL_LOGOUT,
+    ACCOUNT,
     PASSWORD_EXCHANGE,
     SAMPLE,
 )

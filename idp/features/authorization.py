@@ -34,13 +34,18 @@ def _metadata(settings: Settings) -> Mapping[str, Any]:
 
 _BROWSER: Auth = "browser that began"
 
+# The account page brings them along, as it sends people there too.
+LOGIN = (
+    Endpoint("/login", ("GET",), login_page, _BROWSER, "OIDC Core 3.1.2.3"),
+    Endpoint("/login", ("POST",), login_submit, _BROWSER, "OIDC Core 3.1.2.3"),
+)
+
 AUTHORIZATION = Feature(
     "authorization",
     endpoints=(
         Endpoint("/authorize", ("GET", "POST"), authorize, "nobody", "RFC 6749 3.1, OIDC Core 3.1.2"),
         Endpoint("/authorize/resume", ("GET",), resume, _BROWSER, "OIDC Core 3.1.2.3"),
-        Endpoint("/login", ("GET",), login_page, _BROWSER, "OIDC Core 3.1.2.3"),
-        Endpoint("/login", ("POST",), login_submit, _BROWSER, "OIDC Core 3.1.2.3"),
+        *LOGIN,
         Endpoint("/select-account", ("GET",), select_page, _BROWSER, "OIDC Core 3.1.2.1"),
         Endpoint("/select-account", ("POST",), select_submit, _BROWSER, "OIDC Core 3.1.2.1"),
         Endpoint("/consent", ("GET",), consent_page, "person", "OIDC Core 3.1.2.4"),

@@ -152,4 +152,5 @@ def _write_consent(connection: Connection, journal: Journal, new: NewCode) -> No
     resources = {*request.resources, *(before.resources.split() if before else ())}
     values = {"scope": " ".join(sorted(scope)), "resources": " ".join(sorted(resources)), "updated_at": new.now}
     if connection.execute(sa.update(consents).where(key).values(values)).rowcount == 0:
-        connection.execute(sa.insert(consents).values(account_id=account_id, client_id=client_id, **values))
+        first = {"account_id": account_id, "client_id": client_id, "created_at": new.now}
+        connection.execute(sa.insert(consents).values(**first, **values))

@@ -91,6 +91,7 @@ consents = sa.Table(
     sa.Column("scope", sa.Text, nullable=False),
     sa.Column("resources", sa.Text, nullable=False),
     _time("updated_at"),
+    _time("created_at", nullable=True),  # null where schema 0001 wrote it
     sqlite_with_rowid=False,
 )
 

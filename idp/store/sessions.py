@@ -71,6 +71,8 @@ class SignIn:
     old_cookie: str | None
     now: float
     lifetime: float
+    user_agent: str | None = None  # as the browser says; kept to 255 characters
+    network: str | None = None
 
 
 def cookie_hash(cookie: str) -> bytes:
@@ -107,6 +109,8 @@ def begin(connection: Connection, journal: Journal, sign_in: SignIn) -> str:
         "amr": sign_in.amr,
         "last_seen": sign_in.now,
         "expires_at": sign_in.now + sign_in.lifetime,
+        "user_agent": sign_in.user_agent[:255] if sign_in.user_agent else None,
+        "network": sign_in.network,
     }
     if previous is not None and previous["account_id"] == sign_in.account_id:
         session_id = str(previous["id"])
@@ -121,7 +125,13 @@ def begin(connection: Connection, journal: Journal, sign_in: SignIn) -> str:
             )
         )
     journal.record(
-        connection, sign_in.now, "session.started", account_id=sign_in.account_id, session=session_id, amr=sign_in.amr
+        connection,
+        sign_in.now,
+        "session.started",
+        account_id=sign_in.account_id,
+        session=session_id,
+        amr=sign_in.amr,
+        network=sign_in.network,
     )
     return session_id
 
@@ -148,8 +158,7 @@ def end(connection: Connection, journal: Journal, session_id: str, now: float, *
 
 def end_all(connection: Connection, journal: Journal, account_id: str, now: float, *, reason: str) -> int:
     """End every session of a person and revoke every grant, offline ones too."""
-    open_sessions = sa.select(sessions.c.id).where(sessions.c.account_id == account_id, sessions.c.ended_at.is_(None))
-    found = [str(row) for row in connection.execute(open_sessions).scalars().all()]
+    found = open_ids(connection, account_id)
     for session_id in found:
         end(connection, journal, session_id, now, reason=reason)
     connection.execute(
@@ -158,12 +167,21 @@ def end_all(connection: Connection, journal: Journal, account_id: str, now: floa
     return len(found)
 
 
-def change_password(connection: Connection, journal: Journal, account_id: str, fresh: str, now: float) -> int:
+def open_ids(connection: Connection, account_id: str) -> list[str]:
+    """A person's sessions that were not ended, in the one order everybody touches them (two at once must not wait
+    for each other)."""
+    mine = sa.select(sessions.c.id).where(sessions.c.account_id == account_id, sessions.c.ended_at.is_(None))
+    return [str(row) for row in connection.execute(mine.order_by(sessions.c.id)).scalars()]
+
+
+def change_password(
+    connection: Connection, journal: Journal, account_id: str, fresh: str, now: float, *, by: str = "operator"
+) -> int:
     """Whoever knew the old password is out everywhere; answers how many sessions that ended."""
     connection.execute(
         sa.update(accounts).where(accounts.c.id == account_id).values(password_hash=fresh, updated_at=now)
     )
-    journal.record(connection, now, "account.changed", account_id=account_id, changed=["password_hash"])
+    journal.record(connection, now, "account.changed", account_id=account_id, changed=["password_hash"], by=by)
     return end_all(connection, journal, account_id, now, reason="the password was changed")
 
 

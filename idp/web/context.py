@@ -65,5 +65,11 @@ def network_of(http: Request) -> str:
     return web_of(http).proxies.network_of(http.scope)
 
 
+def user_agent_of(http: Request) -> str | None:
+    """What the browser calls itself, for a person's list of sessions: printable and of a length that can be kept."""
+    said = http.headers.get("user-agent", "")[:255]
+    return "".join(character for character in said if character.isprintable()) or None
+
+
 def locale_of(http: Request, ui_locales: str | None = None) -> str:
     return web_of(http).pages.choose(ui_locales, http.headers.get("accept-language"))

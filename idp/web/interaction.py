@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
@@ -21,7 +22,10 @@ _URL = "interaction"
 
 class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
     """``pairs`` are the request's parameters as sent, checked again each time. ``browser`` is the SHA-256 (hex) of the
-    browser cookie. ``signed_in``, ``chosen`` and ``shown_to`` name the session a page settled something for."""
+    browser cookie. ``signed_in``, ``chosen`` and ``shown_to`` name the session a page settled something for.
+
+    ``home`` is the page of ours that waits where no app does. It is a word and not an address, so that coming back
+    can lead nowhere else."""
 
     pairs: tuple[tuple[str, str], ...]
     begun: float
@@ -30,6 +34,7 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
     signed_in: str | None = None
     chosen: str | None = None
     shown_to: str | None = None
+    home: Literal["account"] | None = None
 
     @property
     def expires_at(self) -> float:
@@ -40,14 +45,18 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
         return Parameters(self.pairs)
 
 
-def begin(http: Request, parameters: Parameters) -> tuple[Waiting, str | None]:
+def begin(
+    http: Request, parameters: Parameters, home: Literal["account"] | None = None
+) -> tuple[Waiting, str | None]:
     """A waiting request of this browser, and the cookie value to set where it has none yet."""
     web = web_of(http)
     browser = web.browser_cookie.read(http.headers.raw)
     fresh = None
     if browser is None:
         browser = fresh = web.server.random_id(16)
-    waiting = Waiting(tuple(parameters.pairs()), web.server.now(), web.server.random_id(16), _fingerprint(browser))
+    waiting = Waiting(
+        tuple(parameters.pairs()), web.server.now(), web.server.random_id(16), _fingerprint(browser), home=home
+    )
     return waiting, fresh
 
 

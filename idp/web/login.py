@@ -1,6 +1,8 @@
-"""The login page: one form, one thing; it comes home to the authorization endpoint."""
+"""The login page: one form, one thing; it comes home to the authorization endpoint, or to a page of ours."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -13,7 +15,7 @@ from idp.protocol.request import AuthorizationRequest
 from idp.store.authorization import deny
 from idp.store.sessions import SignIn, begin
 from idp.web.authorize import known_of, read_as_page, refused, target_of, used_page, validated
-from idp.web.context import Web, locale_of, web_of
+from idp.web.context import Web, locale_of, network_of, see_other, user_agent_of, web_of
 from idp.web.interaction import Waiting, seal_form, send_to, waiting_of, waiting_of_form
 from idp.web.pages import Asker
 
@@ -28,7 +30,7 @@ async def login_submit(http: Request) -> Response:
     web = web_of(http)
     form = await read_as_page(http)
     waiting = waiting_of_form(http, form, "login")
-    if form.get("decision") == "deny":
+    if form.get("decision") == "deny" and waiting.home is None:
         return await _cancel(http, waiting)
     username, password = form.get("username") or "", form.get("password") or ""
     missing = tuple(name for name in ("username", "password") if form.get(name) is None)
@@ -54,13 +56,21 @@ async def login_submit(http: Request) -> Response:
             old_cookie=web.session_cookie.read(http.headers.raw),
             now=web.server.now(),
             lifetime=web.server.settings.lifetimes.session_absolute,
+            user_agent=user_agent_of(http),
+            network=network_of(http),
         ),
     )
     for wake in web.server.after_commit:
         wake()  # another person's session may have ended with this: its apps hear at once
-    response = send_to(web, "/authorize/resume", msgspec.structs.replace(waiting, signed_in=session_id))
+    response = _home(web, msgspec.structs.replace(waiting, signed_in=session_id))
     web.session_cookie.write(response, cookie, web.server.settings.lifetimes.session_absolute)
     return response
+
+
+def _home(web: Web, waiting: Waiting) -> Response:
+    if waiting.home is not None:
+        return see_other(web.path(f"/{waiting.home}"))
+    return send_to(web, "/authorize/resume", waiting)
 
 
 def asker_of(client: Client) -> Asker:
@@ -86,23 +96,28 @@ async def _render(
     retry_after: int = 0,
     status: int = 200,
 ) -> Response:
-    request = request_of(http, waiting)
-    if isinstance(request, Response):
-        return request
     web: Web = web_of(http)
-    again = not errors and await known_of(http, request) is not None
+    asked: dict[str, Any] = {"locale": locale_of(http), "login_hint": username}
+    if waiting.home is None:
+        request = request_of(http, waiting)
+        if isinstance(request, Response):
+            return request
+        again = not errors and await known_of(http, request) is not None
+        asked = {
+            "locale": locale_of(http, " ".join(request.ui_locales)),
+            "client": asker_of(request.client),
+            "login_hint": username or request.login_hint or "",
+            "reason": "again" if again else "",
+            "cancel": True,
+        }
     return web.pages.page(
         "login",
-        locale=locale_of(http, " ".join(request.ui_locales)),
         status=status,
         action=web.path("/login"),
         t=seal_form(web, "login", waiting),
-        client=asker_of(request.client),
-        login_hint=username or request.login_hint or "",
         errors=errors,
         retry_after=retry_after,
-        reason="again" if again else "",
-        cancel=True,
+        **asked,
     )
 
 

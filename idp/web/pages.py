@@ -93,8 +93,9 @@ PAGES: Mapping[str, _Page] = {
     "logged-out": _page(200, "", client=None, login=""),
     "error": _page(400, "code correlation_id", sentence="", client=None, developer=None),
     "home": _page(200, "account logout"),
+    "account": _page(200, "actions t account shown", done="", errors=(), weakness=None, retry_after=0),
     "busy": _page(503, "", retry="", retry_after=0),
-    "welcome": _page(200, "issuer discovery jwks people commands"),
+    "welcome": _page(200, "issuer discovery jwks people commands", account=""),
 }
 
 # One compiled template serves all languages; macros imported without context find the language too.

@@ -73,6 +73,7 @@ async def home(http: Request) -> Response:
             issuer=issuer,
             discovery=web.path(discovery),
             jwks=web.path(jwks),
+            account=web.path("/account") if web.server.settings.account_page else "",
             people=PEOPLE,
             commands=commands,
         )
@@ -80,6 +81,7 @@ async def home(http: Request) -> Response:
         "issuer": issuer,
         "discovery": f"{issuer}{discovery}",
         "keys": f"{issuer}{jwks}",
+        **({"account": f"{issuer}/account"} if web.server.settings.account_page else {}),
         "people": [person.username for person in PEOPLE],
         "try": list(commands.values()),
     }

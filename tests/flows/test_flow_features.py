@@ -39,6 +39,7 @@ TRACES: dict[str, tuple[str, ...]] = {
     "revocation": ("revocation",),
     "rp-initiated logout": ("end_session",),
     "back-channel logout": ("backchannel",),
+    "account page": (),
     "password exchange": ("api/token",),
     "sample resource": ("hello",),
 }

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from idp.accounts.strength import Weakness
+from idp.web.account_shown import TOLD, Allowed, Line, Moment, Shown, SignedIn
 from idp.web.pages import PAGES, Account, Asker, Pages, Problem, Resource, Scope
+from idp.web.user_agent import Device
 
 HOST = "https://id.example.com"
 STANDARD = ("openid", "profile", "email", "address", "phone", "offline_access")
@@ -43,10 +46,34 @@ def contexts(
         details = {"sentence": text, "client": asker, "developer": problem}
         yield "error", {"code": code, "correlation_id": text, **details}
     yield "home", {"account": account, "logout": text}
+    yield from account_contexts(text, uri)
     yield "busy", {"retry": text, "retry_after": 2}
     commands = dict.fromkeys(("refused", "token", "hello", "decode", "login", "lives"), text)
     ours = {"issuer": text, "discovery": text, "jwks": text}
-    yield "welcome", {**ours, "people": [account, Account(text)], "commands": commands}
+    yield "welcome", {**ours, "people": [account, Account(text)], "commands": commands, "account": text}
+
+
+def account_contexts(text: str, uri: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The account page: bare, after each thing done, with each mistake, and with every event."""
+    at = Moment("2026-07-01T12:30Z", text)
+    session = SignedIn(text, Device(text, text), text, at, at, True)
+    unknown = SignedIn(text, Device("", ""), "", at, at, False)
+    scopes = (*map(Scope, STANDARD), Scope(text), Scope(text, description=text))
+    app = Allowed(text, text, (text, text), scopes, (Resource(text, text), Resource(text)), at, at, False)
+    bare = Allowed(text, text, (), (), (), None, None, True)
+    lines = tuple(Line(event, at, text, text, 2, password) for event in TOLD for password in (True, False))
+    full = Shown((session, unknown, unknown), (app, bare), lines)
+    base = {"actions": dict.fromkeys(("password", "sessions", "apps"), text), "t": text, "account": Account(text, text)}
+    yield "account", {**base, "shown": Shown((session,), (), ())}
+    for done in ("password", "others", "session", "app", "nothing"):
+        yield "account", {**base, "shown": Shown((session, unknown), (bare,), ()), "done": done}
+    yield "account", {**base, "shown": full}
+    small = {**base, "shown": Shown((session,), (), ())}
+    for errors in (("current_password", "new_password"), ("current",), ("same", "repeat"), ("busy", "throttled")):
+        yield "account", {**small, "errors": errors, "retry_after": 2}
+    advice = ("capitals", "reversed", "substitutions")
+    for reason in ("short", "long", "username", "personal", "common", "nearly-common", "word", "name", "weak"):
+        yield "account", {**small, "weakness": Weakness(reason, advice)}
 
 
 class Seen(HTMLParser):

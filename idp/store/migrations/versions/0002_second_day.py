@@ -35,11 +35,14 @@ def upgrade() -> None:
     # Columns that may be null: the program of 0001 goes on writing while this runs (decision 25).
     op.add_column("sessions", sa.Column("user_agent", sa.String(length=255), nullable=True))
     op.add_column("sessions", sa.Column("network", sa.String(length=64), nullable=True))
+    op.add_column("consents", sa.Column("created_at", sa.Double(), nullable=True))
     op.create_index("audit_account", "audit", ["account_id", "at"], unique=False)
 
 
 def downgrade() -> None:
     op.drop_index("audit_account", table_name="audit")
+    with op.batch_alter_table("consents") as batch_op:
+        batch_op.drop_column("created_at")
     with op.batch_alter_table("sessions") as batch_op:
         batch_op.drop_column("network")
         batch_op.drop_column("user_agent")
