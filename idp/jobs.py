@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from idp.accounts.census import count_costs
 from idp.features import Job
 from idp.server import Server
-from idp.store import sweep
+from idp.store import redirect_uses, sweep
 from idp.store.database import Unavailable
 
 log = logging.getLogger("idp.jobs")
@@ -18,6 +18,7 @@ _FLUSH_SECONDS = 0.1
 _REFUSALS_SECONDS = 60.0
 _SWEEP_SECONDS = 60.0
 _CENSUS_SECONDS = 1.0  # to look whether it is time: an import asks for it
+_USES_SECONDS = 10.0
 
 
 async def watch_registry(server: Server) -> None:
@@ -49,12 +50,27 @@ async def sweep_expired(server: Server) -> None:
         await asyncio.sleep(0.05)
 
 
+async def write_redirect_uses(server: Server) -> None:
+    """The redirect URIs that carried their first answer today; once a day, those of old go."""
+    uses = server.redirect_uses
+    while batch := uses.take():
+        try:
+            await server.database.write(redirect_uses.write_uses, batch)
+        except BaseException:
+            uses.give_back(batch)
+            raise
+    if uses.aged:
+        await server.database.write(redirect_uses.forget_old, server.now())
+        uses.aged = False
+
+
 CORE_JOBS: tuple[Job, ...] = (
     Job("registry", lambda server: 0.5, watch_registry),
     Job("keys", lambda server: server.keyring.poll, tend_keys),
     Job("issued tokens", lambda server: _FLUSH_SECONDS, flush_issued),
     Job("failed sign-ins", lambda server: _FLUSH_SECONDS, flush_failed_logins),
     Job("refusals", lambda server: _REFUSALS_SECONDS, flush_refusals),
+    Job("redirect uses", lambda server: _USES_SECONDS, write_redirect_uses),
     Job("sweep", lambda server: _SWEEP_SECONDS, sweep_expired),
     Job("costs of passwords", lambda server: _CENSUS_SECONDS, count_costs),
 )
@@ -85,7 +101,7 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._tasks:
-            for flush in (flush_issued, flush_failed_logins, flush_refusals):
+            for flush in (flush_issued, flush_failed_logins, flush_refusals, write_redirect_uses):
                 await flush(self._server)
         self._tasks = []
 

@@ -6,6 +6,7 @@ It says what should be; whether an entry is new, changed or the same is found ou
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,11 +25,13 @@ from idp.protocol.registration_resources import resource_flaws, scope_flaws
 T = TypeVar("T", bound=msgspec.Struct)
 
 _SECTIONS = ("clients", "people", "scopes", "resources")
-_SECONDS = ("refresh_grace", "access_token_lifetime", "default_max_age")
-_SECRETS = ("client_secret", "client_secret_file")
+SECONDS = ("refresh_grace", "access_token_lifetime", "default_max_age")
+SECRETS = ("client_secret", "client_secret_file", "client_secret_hashes")
+MAX_SECRETS = 2  # the one in use, and the one the app moves to
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HINTS = {
     "secret": "write client_secret, or better client_secret_file",
-    "secret_hashes": "write client_secret_file",
+    "secret_hashes": "write client_secret_file, or client_secret_hashes",
     "redirect_uri": "write redirect_uris = [...]",
     "id": "write client_id",
     "jwks_uri": "write the keys themselves as jwks",
@@ -130,37 +133,53 @@ def _client(
     grant_types: Collection[str],
 ) -> Client | None:
     rest = dict(table)
-    secret = _secret(rest, report, place, folder)
-    client = _read(Client, rest, report, place, hidden=("secret_hashes",), also=_SECRETS)
+    hashes = _secrets(rest, report, place, folder)
+    client = _read(Client, rest, report, place, hidden=("secret_hashes",), also=SECRETS)
     if client is None:
         return None
-    if secret is not None:
-        hashed = hashlib.sha256(secret.encode()).digest()
-        client = msgspec.structs.replace(client, secret_hashes=(hashed,))
+    client = msgspec.structs.replace(client, secret_hashes=hashes)
     _tell(client_flaws(client, algorithms=algorithms, grant_types=grant_types), report, place)
     return client
 
 
-def _secret(table: dict[str, Any], report: Report, place: Place, folder: Path) -> str | None:
-    """Take the secret out of ``table``; a stand-in keeps a refused one from being reported as missing too."""
-    given = {name: table.pop(name) for name in _SECRETS if name in table}
+def _secrets(table: dict[str, Any], report: Report, place: Place, folder: Path) -> tuple[bytes, ...]:
+    """Take the secrets out of ``table``; a stand-in keeps a refused one from being reported as missing too."""
+    given = {name: table.pop(name) for name in SECRETS if name in table}
     if not given:
-        return None
+        return ()
     name, value = next(iter(given.items()))
+    if name == "client_secret_hashes" and len(given) == 1:
+        return _given_hashes(value, report, (*place, name))
     if len(given) > 1 or not isinstance(value, str):
         report.add(
             (*place, name),
-            rule="one text as the secret",
+            rule="one way to give the secret",
             received="(hidden)",
-            expected="client_secret or client_secret_file",
+            expected="client_secret, client_secret_file or client_secret_hashes",
             mend="keep client_secret_file",
         )
-        return ""
+        return (b"",)
     secret = read_secret_file(folder / value, report, (*place, name)) if name.endswith("_file") else value
     problem = None if secret is None else secret_problem(secret)
     if problem is not None:
         report.add_problem((*place, name), problem)
-    return secret or ""
+    return (hashlib.sha256((secret or "").encode()).digest(),)
+
+
+def _given_hashes(value: Any, report: Report, place: Place) -> tuple[bytes, ...]:
+    """What ``idp export`` writes in place of secrets: SHA-256 in hexadecimal, the newest first."""
+    texts = value if isinstance(value, list) else [value]
+    sound = all(isinstance(text, str) and _HASH.fullmatch(text) for text in texts)
+    if not sound or not 0 < len(set(texts)) == len(texts) <= MAX_SECRETS:
+        report.add(
+            place,
+            rule="secrets by their hashes",
+            received="(hidden)",
+            expected=f"a list of 1 to {MAX_SECRETS} different texts of 64 hexadecimal digits, SHA-256 of the secret",
+            mend="printf %s SECRET | sha256sum prints one",
+        )
+        return (b"",)
+    return tuple(bytes.fromhex(text) for text in texts)
 
 
 def _scope(table: Mapping[str, Any], report: Report, place: Place) -> Scope | None:
@@ -185,7 +204,7 @@ def _read(
     hidden: Collection[str] = (),
     also: Collection[str] = (),
 ) -> T | None:
-    seconds = {name: as_seconds(value) for name, value in table.items() if name in _SECONDS}
+    seconds = {name: as_seconds(value) for name, value in table.items() if name in SECONDS}
     kind = f"name in [[{place[0]}]]"
     return read_struct(struct, {**table, **seconds}, report, place, kind=kind, hints=_HINTS, not_ours=hidden, also=also)
 

@@ -33,12 +33,16 @@ _HINTS = {
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """One person to create or change. ``sub`` None lets the server choose; claims in the standard's order."""
+    """One person to create or change. ``sub`` None lets the server choose; claims in the standard's order.
+
+    Without any password, and with ``disabled`` None, what the person has stays.
+    """
 
     username: str
     sub: str | None = None
     password: str | None = None
     password_hash: str | None = None
+    disabled: bool | None = None
     claims: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -75,18 +79,24 @@ class _Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     address: Address | None = None
 
 
-class _Table(_Claims, frozen=True, kw_only=True):
+class PersonTable(_Claims, frozen=True, kw_only=True):
+    """A ``[[people]]`` table as it is written."""
+
     username: Annotated[str, Meta(min_length=1, max_length=255)]
     sub: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$")] | None = None
     password: Annotated[str | None, Meta(extra={"secret": True})] = None
     password_hash: Annotated[str | None, Meta(extra={"secret": True})] = None
     password_file: str | None = None
+    disabled: bool | None = None
+
+
+CLAIM_ORDER = _Claims.__struct_fields__
 
 
 def read_person(table: Mapping[str, Any], report: Report, place: Place, folder: Path) -> Person | None:
     """One table; None after telling ``report`` what is wrong. Relative files are seen from ``folder``."""
     before = len(report.problems)
-    read = read_struct(_Table, table, report, place, kind="name in [[people]]", hints=_HINTS)
+    read = read_struct(PersonTable, table, report, place, kind="name in [[people]]", hints=_HINTS)
     if read is None:
         return None
     _check_username(read.username, report, (*place, "username"))
@@ -94,12 +104,13 @@ def read_person(table: Mapping[str, Any], report: Report, place: Place, folder: 
     password = _password(read, report, place, folder)
     if len(report.problems) > before:
         return None
-    claims = {name: getattr(read, name) for name in _Claims.__struct_fields__}
+    claims = {name: getattr(read, name) for name in CLAIM_ORDER}
     return Person(
         username=read.username,
         sub=read.sub,
         password=password,
         password_hash=read.password_hash,
+        disabled=read.disabled,
         claims={name: msgspec.to_builtins(value) for name, value in claims.items() if value is not None},
     )
 
@@ -149,7 +160,7 @@ def _check_username(username: str, report: Report, place: Place) -> None:
         )
 
 
-def _password(read: _Table, report: Report, place: Place, folder: Path) -> str | None:
+def _password(read: PersonTable, report: Report, place: Place, folder: Path) -> str | None:
     given = [name for name in ("password", "password_hash", "password_file") if getattr(read, name) is not None]
     if len(given) > 1:
         report.add(

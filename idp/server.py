@@ -26,6 +26,7 @@ from idp.protocol.request import Check, Rules
 from idp.settings import Settings
 from idp.store.audit import Journal
 from idp.store.database import Store
+from idp.store.redirect_uses import RedirectUses
 from idp.store.registry import current_epoch, load_clients, load_resources, load_scopes
 
 T = TypeVar("T")
@@ -92,6 +93,7 @@ class Server:
     response_modes: frozenset[str]
     metadata: Mapping[str, Any]
     registry: Registry = field(default_factory=Registry)
+    redirect_uses: RedirectUses = field(default_factory=RedirectUses)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
 
     @property

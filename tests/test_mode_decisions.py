@@ -19,6 +19,7 @@ DECISIONS = {
     "cli/dev.py dev": "seeded people",
     "cli/group.py <module>": "the name of the command",
     "cli/token.py token": "which command is proposed next",
+    "cli/user.py add_user": "which command is proposed next",
     "control/deployment.py deploy_checks": "idp check",
     "control/watching.py info": "told to commands",
     "features/sample.py <lambda>": "sample_resource",

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
 from idp.cli import say
 from idp.cli.desk import Desk, pass_desk
+from idp.cli.trouble import Trouble
+from idp.cli.when import moment
 
 _ALARMS = ("replayed", "revoked", "refused", "failed", "denied")
 
@@ -31,6 +37,56 @@ def tail(desk: Desk, count: int, as_json: bool) -> None:
         say.line(json.dumps(event) if as_json else event_line(event))
     if not events and not as_json:
         say.note("nothing has happened yet")
+
+
+@audit.command()
+@click.option("--since", callback=moment, help="From this moment on: 2026-11-03T14:00Z, 24h (ago), a unix time.")
+@click.option("--until", callback=moment, help="Up to, not including, this moment; at the latest 30 s ago.")
+@click.option("--output", type=click.Path(path_type=Path), help="A new file, readable by its owner; default: stdout.")
+@pass_desk
+def export(desk: Desk, since: float | None, until: float | None, output: Path | None) -> None:
+    """All events of a span, the oldest first: one JSON object a line, told apart by writer and seq.
+
+    The span ends where nothing can be added any more, so that the next export may begin there.
+    """
+    count = 0
+    with _opened(output) as file, desk.calls() as talk:
+        page = talk("audit.export", since=since or 0.0, until=until)
+        end = page["until"]
+        while True:
+            file.writelines(map(_line, page["events"]))
+            count += len(page["events"])
+            if page["after"] is None:
+                break
+            page = talk("audit.export", since=since or 0.0, until=end, after=page["after"])
+    say.note(f"{count} events")
+    say.next_commands((f"idp audit export --since {end!r}", "later: what came after these"))
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    time = datetime.fromtimestamp(event["at"], UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"time": time, **{name: event[name] for name in _MEMBERS}}, ensure_ascii=False) + "\n"
+
+
+_MEMBERS = ("at", "writer", "seq", "event", "client_id", "account_id", "detail")
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise Trouble(
+            "an export goes to a new file",
+            received=f"{path}: {error.strerror}",
+            expected="a name that is free, in a folder this user may write",
+            mend="choose another name",
+        ) from None
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        yield file
 
 
 @audit.command()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 if TYPE_CHECKING:
-    from idp.control.calling import Call
+    from idp.control import Call
     from idp.settings import Mode, Settings
 
 SETTINGS_FILE = Path("idp.toml")
@@ -53,32 +53,32 @@ class Desk:
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """One operation, in effect when this returns. Raises ControlError or SettingsError."""
-        from idp.control import ControlError, call
-        from idp.keyring import KeyringError
-        from idp.store.database import Unavailable
+        from idp.control import call
 
-        try:
+        with _in_four_parts():
             return call(self.settings(), operation, **arguments)
-        except KeyringError as error:
-            raise ControlError(error.rule, received=error.received, expected=error.expected, mend=error.mend) from None
-        except Unavailable as error:
-            raise ControlError("the database answers", received=str(error), mend="try again") from None
 
     @contextmanager
     def calls(self) -> Iterator[Call]:
-        """``call`` for many operations in a row. Raises as it does."""
-        from idp.control import ControlError
-        from idp.control.calling import calls
-        from idp.keyring import KeyringError
-        from idp.store.database import Unavailable
+        """Many operations in turn, as by ``call``, over one opening of the database."""
+        from idp.control import calls
 
-        try:
-            with calls(self.settings()) as call:
-                yield call
-        except KeyringError as error:
-            raise ControlError(error.rule, received=error.received, expected=error.expected, mend=error.mend) from None
-        except Unavailable as error:
-            raise ControlError("the database answers", received=str(error), mend="try again") from None
+        with _in_four_parts(), calls(self.settings()) as talk:
+            yield talk
+
+
+@contextmanager
+def _in_four_parts() -> Iterator[None]:
+    from idp.control import ControlError
+    from idp.keyring import KeyringError
+    from idp.store.database import Unavailable
+
+    try:
+        yield
+    except KeyringError as error:
+        raise ControlError(error.rule, received=error.received, expected=error.expected, mend=error.mend) from None
+    except Unavailable as error:
+        raise ControlError("the database answers", received=str(error), mend="try again") from None
 
 
 def find_settings_file(given: Path | None, environ: Mapping[str, str], *, dev: bool) -> Path | None:

@@ -11,6 +11,7 @@ from idp.cli import say
 from idp.cli.desk import SETTINGS_FILE, Desk, pass_desk
 from idp.cli.trouble import Trouble
 from idp.config.problems import ConfigurationError
+from idp.config.toml_writer import toml_value
 from idp.settings import describe, load
 from idp.settings_rules import issuer_problem
 
@@ -87,7 +88,7 @@ def _lines(chosen: Mapping[str, str | int]) -> Iterator[str]:
         yield f"\n# {row.meaning}"
         yield f"# {row.type}  {row.variable}"
         if row.name in chosen:
-            yield f"{name} = {_toml(chosen[row.name])}"
+            yield f"{name} = {toml_value(chosen[row.name])}"
         else:
             yield f"# {name} = {row.default or _EXAMPLES[row.name]}"
 
@@ -100,10 +101,3 @@ _EXAMPLES = {
     "passwords.workers": "4",
     "outbound.ca_file": '"ca.pem"',
 }
-
-
-def _toml(value: str | int) -> str:
-    if isinstance(value, int):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

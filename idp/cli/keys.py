@@ -63,7 +63,8 @@ def rotate(desk: Desk, emergency: bool, fresh: bool, new_kek: bool) -> int:
     return 0
 
 
-@keys.command()
+# One kid in 64 begins with a dash, and its letters are no options; --help alone is one.
+@keys.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("kid")
 @pass_desk
 def revoke(desk: Desk, kid: str) -> None:

@@ -3,7 +3,7 @@
 It does not own how a command line looks. A call returns when its change is in effect (decision 5).
 """
 
-from idp.control.calling import call
+from idp.control.calling import Call, call, calls
 from idp.control.errors import ControlError
 
-__all__ = ["ControlError", "call"]
+__all__ = ["Call", "ControlError", "call", "calls"]

@@ -6,8 +6,7 @@ import asyncio
 import fcntl
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
-from functools import partial
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,40 +34,35 @@ class Call(Protocol):
 
 def call(settings: Settings, operation: str, **arguments: Any) -> dict[str, Any]:
     """The operation's answer, in effect everywhere. Raises ControlError."""
-    if settings.database is not None:
-        return asyncio.run(_here(settings, operation, arguments))
-    answer = _over_socket(settings.data_dir / SOCKET, operation, arguments)
+    # The one command that goes on without the old key-encryption key is the one for its loss.
+    with calls(settings, lost_key=bool(arguments.get("new_kek"))) as talk:
+        return talk(operation, **arguments)
+
+
+@contextmanager
+def calls(settings: Settings, *, lost_key: bool = False) -> Iterator[Call]:
+    """Several operations, each in a transaction of its own, over one opening of the database."""
+    socket_path = settings.data_dir / SOCKET
+    if settings.database is None and _over_socket(socket_path, "info", {}) is not None:
+        yield lambda operation, **arguments: _asked(socket_path, operation, arguments)
+        return
+    with only_opener(settings.data_dir) if settings.database is None else nullcontext(), asyncio.Runner() as runner:
+        opened = _opened(settings, lost_key)
+        server = runner.run(opened.__aenter__())
+        try:
+            yield lambda operation, **arguments: runner.run(run(server, operation, arguments))
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
+
+
+def _asked(path: Path, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    answer = _over_socket(path, operation, arguments)
     if answer is None:
-        with only_opener(settings.data_dir):
-            return asyncio.run(_here(settings, operation, arguments))
+        raise ControlError("the server answers", received="it ended meanwhile", mend="give the command again")
     if "refused" in answer:
         raise ControlError(**answer["refused"])
     result: dict[str, Any] = answer["result"]
     return result
-
-
-@contextmanager
-def calls(settings: Settings) -> Iterator[Call]:
-    """``call`` for many operations one after the other: with no server running, the database is opened once for all."""
-    if settings.database is None and running_issuer(settings) is not None:
-        yield partial(call, settings)
-        return
-    with ExitStack() as held:
-        if settings.database is None:
-            held.enter_context(only_opener(settings.data_dir))
-        runner = held.enter_context(asyncio.Runner())
-        opened = _opened(settings)
-        server = runner.run(_begin(opened))
-        held.callback(lambda: runner.run(opened.__aexit__(None, None, None)))
-        yield lambda operation, **arguments: runner.run(_one(server, operation, arguments))
-
-
-async def _begin(opened: AbstractAsyncContextManager[Server]) -> Server:
-    return await opened.__aenter__()
-
-
-async def _one(server: Server, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    return await run(server, operation, arguments)
 
 
 def running_issuer(settings: Settings) -> str | None:
@@ -138,20 +132,14 @@ def _short(path: Path) -> str:
         ) from None
 
 
-async def _here(settings: Settings, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    # The one command that goes on without the old key is the one for its loss.
-    async with _opened(settings, without_key=bool(arguments.get("new_kek"))) as server:
-        return await run(server, operation, arguments)
-
-
 @asynccontextmanager
-async def _opened(settings: Settings, *, without_key: bool = False) -> AsyncIterator[Server]:
+async def _opened(settings: Settings, lost_key: bool) -> AsyncIterator[Server]:
     server = make_server(settings, [feature for feature in FEATURES if feature.active(settings)])
     try:
         try:
             await prepare(server, serving=False)
         except KeyEncryptionKeyMismatch:
-            if not without_key:
+            if not lost_key:
                 raise
         yield server
     except KeyringError as error:

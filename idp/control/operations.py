@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from idp.control import importing, keys, people, registry, watching
+from idp.control import applying, clients, exporting, importing, keys, people, resources, watching
 from idp.control.errors import ControlError
 from idp.keyring import KeyringError
 from idp.server import Server
@@ -19,20 +19,31 @@ OPERATIONS: Mapping[str, Operation] = {
     "user.passwd": people.passwd,
     "user.disable": people.disable,
     "user.enable": people.enable,
+    "user.logout": people.logout,
+    "user.remove": people.remove,
     "user.list": people.listing,
     "user.import": importing.add,
     "user.import.known": importing.known,
-    "apply": registry.apply,
-    "client.add": registry.client_add,
-    "client.list": registry.client_list,
-    "client.secret": registry.client_secret,
-    "resource.list": registry.resource_list,
+    "apply": applying.apply,
+    "export": exporting.export,
+    "client.add": clients.add,
+    "client.disable": clients.disable,
+    "client.enable": clients.enable,
+    "client.remove": clients.remove,
+    "client.list": clients.listing,
+    "client.secret.add": clients.add_secret,
+    "client.secret.retire": clients.retire_secret,
+    "client.secret.list": clients.secrets,
+    "resource.add": resources.add,
+    "resource.remove": resources.remove,
+    "resource.list": resources.listing,
     "keys.list": keys.listing,
     "keys.rotate": keys.rotate,
     "keys.revoke": keys.revoke,
     "keys.rewrap": keys.rewrap,
     "keys.jwks": keys.jwks,
     "audit.tail": watching.audit_tail,
+    "audit.export": exporting.audit_export,
     "logout.deliveries": watching.logout_deliveries,
     "deploy_check": watching.deploy_check,
     "info": watching.info,

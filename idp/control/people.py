@@ -1,4 +1,4 @@
-"""Operations on people: add, change password, list, and a token for one without a browser."""
+"""Operations on people: add, change, end, remove, list, and a token for one without a browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idp.protocol.client import Account, Client
 from idp.protocol.errors import Busy, Refused
 from idp.protocol.prompts import may_act
 from idp.server import Server
-from idp.store import accounts, grants, sessions
+from idp.store import accounts, grants, removal, sessions
 
 SAMPLE_CLIENT = "sample"
 
@@ -97,13 +97,21 @@ def _client(server: Server, client_id: str | None) -> Client:
 
 
 async def add(
-    server: Server, username: str, password: str, claims: dict[str, Any] | None = None, sub: str | None = None
+    server: Server,
+    username: str,
+    password: str,
+    claims: dict[str, Any] | None = None,
+    sub: str | None = None,
+    if_missing: bool = False,
 ) -> dict[str, Any]:
-    """Create a person. Refuses a name that is taken."""
+    """Create a person. A name that is taken is refused; with ``if_missing`` whoever has it stays as they are."""
     problem = username_problem(username)
     if problem is not None:
         raise ControlError("a user name", received=username, expected=problem, mend="choose another name")
-    if await server.database.read(accounts.find_by_username, username) is not None:
+    found = await server.database.read(accounts.find_by_username, username)
+    if found is not None and if_missing:
+        return {"username": username, "sub": found.account.id, "outcome": "unchanged"}
+    if found is not None:
         raise ControlError("each user name once", received=username, expected="a free name", mend="idp user list")
     account_id = sub or server.random_id(16)
     await server.database.write(
@@ -111,7 +119,7 @@ async def add(
         server.journal,
         new_id=account_id,
         username=username,
-        password_hash=await _hash(server, password),
+        password_hash=await hash_password(server, password),
         claims=claims or {},
         now=server.now(),
     )
@@ -121,7 +129,7 @@ async def add(
 async def passwd(server: Server, username: str, password: str) -> dict[str, Any]:
     """Set a password; every session and grant of the person ends with the old one."""
     person = await _existing(server, username)
-    fresh = await _hash(server, password)
+    fresh = await hash_password(server, password)
     ended = await server.database.write(sessions.change_password, server.journal, person.id, fresh, server.now())
     for wake in server.after_commit:
         wake()
@@ -144,24 +152,48 @@ async def enable(server: Server, username: str) -> dict[str, Any]:
     return {"username": username, "sub": person.id}
 
 
+async def logout(server: Server, username: str) -> dict[str, Any]:
+    """Every session and grant of the person ends and their apps are told; they may sign in again."""
+    person = await _existing(server, username)
+    ended, grants = await server.database.write(sessions.log_out, server.journal, person.id, server.now())
+    for wake in server.after_commit:
+        wake()
+    return {"username": username, "sub": person.id, "sessions_ended": ended, "grants_ended": grants}
+
+
+async def remove(server: Server, username: str) -> dict[str, Any]:
+    """The person is gone with every session, grant and consent; the audit's lines name them by ``sub`` alone."""
+    person = await _existing(server, username)
+    held = await server.database.write(removal.remove_person, server.journal, person.id, server.now())
+    if held is None:
+        raise _unknown(username)
+    for wake in server.after_commit:
+        wake()
+    return {"username": username, "sub": person.id, "sessions_ended": held[0], "grants_ended": held[1]}
+
+
 async def _existing(server: Server, username: str) -> Account:
     found = await server.database.read(accounts.find_by_username, username)
     if found is None:
-        raise ControlError("the person exists", received=username, expected="a user name", mend="idp user list")
+        raise _unknown(username)
     return found.account
 
 
-async def listing(server: Server) -> dict[str, Any]:
-    people = await server.database.read(accounts.list_accounts)
-    return {
-        "people": [
-            {"username": person.username, "sub": person.id, "disabled": person.disabled, "claims": person.claims}
-            for person in people
-        ]
-    }
+def _unknown(username: str) -> ControlError:
+    return ControlError("the person exists", received=username, expected="a user name", mend="idp user list")
 
 
-async def _hash(server: Server, password: str) -> str:
+async def listing(server: Server, after: str = "", limit: int = 100, prefix: str = "") -> dict[str, Any]:
+    """A page by user name behind ``after``, of names that begin with ``prefix``; ``more``: another page follows."""
+    people = await server.database.read(accounts.account_page, after, limit + 1, prefix)
+    return {"people": [_shown(found.account) for found in people[:limit]], "more": len(people) > limit}
+
+
+def _shown(person: Account) -> dict[str, Any]:
+    return {"username": person.username, "sub": person.id, "disabled": person.disabled, "claims": person.claims}
+
+
+async def hash_password(server: Server, password: str) -> str:
     if not password:
         raise ControlError("a password", received="an empty one", expected="at least one character")
     try:

@@ -20,6 +20,7 @@ _REHASH = (
     .where(accounts.c.id == sa.bindparam("account"), accounts.c.password_hash == sa.bindparam("old"))
     .values(password_hash=sa.bindparam("new"))
 )
+_LAST = "\U0010ffff"  # no name sorts after it: a prefix is a range, which the index answers
 
 
 _HASHES = (
@@ -57,9 +58,16 @@ def find_by_id(connection: Connection, account_id: str) -> Account | None:
     return account_of(row) if row else None
 
 
-def list_accounts(connection: Connection, limit: int = 1000) -> list[Account]:
-    rows = connection.execute(sa.select(accounts).order_by(accounts.c.username).limit(limit)).mappings()
-    return [account_of(row) for row in rows]
+def account_page(connection: Connection, after: str, limit: int, prefix: str = "") -> list[Credentials]:
+    """The next ``limit`` people by user name, of those whose name begins with ``prefix``."""
+    name = accounts.c.username
+    page = sa.select(accounts).order_by(name).limit(limit)
+    # One lower bound: of two, SQLite would seek the first and walk from there.
+    page = page.where(name > after if after >= prefix else name >= prefix)
+    if prefix:
+        page = page.where(name < prefix + _LAST)
+    rows = connection.execute(page).mappings()
+    return [Credentials(account_of(row), row["password_hash"]) for row in rows]
 
 
 def hashes_after(connection: Connection, after: str, most: int) -> list[tuple[str, str]]:

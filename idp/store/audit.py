@@ -20,9 +20,16 @@ EVENTS: Mapping[str, str] = {
     "accounts.imported": "A batch of people came from another system; each created account has its own line besides.",
     "account.changed": "A person's claims or password were changed by an operator, or the password by themselves.",
     "account.disabled": "A person may no longer sign in; their tokens are refused at our endpoints.",
+    "account.logged_out": "An operator ended every session and grant of a person.",
+    "account.removed": "A person was removed, with their sessions, grants and consents.",
     "client.created": "An app was registered.",
     "client.changed": "An app's registration was changed.",
+    "client.disabled": "An app was disabled: its requests and tokens are refused at our endpoints; its grants stay.",
+    "client.removed": "An app was removed; its grants are revoked and what people allowed it is forgotten.",
+    "client.secret_added": "A second secret of an app is valid, beside the one it had.",
+    "client.secret_retired": "A secret of an app is no longer valid.",
     "resource.changed": "A resource server was registered or changed.",
+    "resource.removed": "A resource server was removed.",
     "scope.changed": "A scope was added or changed.",
     "session.started": "A person signed in at a browser.",
     "session.ended": "A session ended: signed out, ended on the person's own page, replaced, or ended by an operator.",
@@ -144,6 +151,22 @@ def record_refusal(
     journal.record(
         connection, at, "client.refused", client_id=client_id, error=error, path=path, correlation_id=correlation_id
     )
+
+
+def page(
+    connection: Connection, since: float, until: float, after: tuple[float, str, int] | None, limit: int
+) -> list[dict[str, Any]]:
+    """The next ``limit`` events of ``since <= at < until`` by (at, writer, seq), behind ``after``."""
+    order = (audit.c.at, audit.c.writer, audit.c.seq)
+    found = sa.select(audit).where(audit.c.at >= since, audit.c.at < until).order_by(*order).limit(limit)
+    if after is not None:
+        at, writer, seq = after
+        later = sa.or_(
+            audit.c.at > at, audit.c.writer > writer, sa.and_(audit.c.writer == writer, audit.c.seq > seq)
+        )
+        found = found.where(audit.c.at >= at, later)
+    rows = connection.execute(found).mappings()
+    return [dict(row) | {"detail": json.loads(row["detail"])} for row in rows]
 
 
 def tail(connection: Connection, limit: int) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from idp.store.schema import clients, epoch, resources, scopes
 
 _EPOCH = sa.select(epoch.c.value).where(epoch.c.id == 1)
 _BUMP = sa.update(epoch).where(epoch.c.id == 1).values(value=epoch.c.value + 1)
+_PAGE = sa.select(clients.c.data).order_by(clients.c.client_id)
 
 S = TypeVar("S", Client, Resource, Scope)
 
@@ -39,6 +41,47 @@ def load_resources(connection: Connection) -> dict[str, Resource]:
 def load_scopes(connection: Connection) -> dict[str, Scope]:
     rows = connection.execute(sa.select(scopes.c.data)).scalars()
     return {found.name: found for found in (msgspec.json.decode(data, type=Scope) for data in rows)}
+
+
+def client_page(connection: Connection, after: str, limit: int) -> list[Client]:
+    """The next ``limit`` clients by client_id."""
+    rows = connection.execute(_PAGE.where(clients.c.client_id > after).limit(limit)).scalars()
+    return [msgspec.json.decode(data, type=Client) for data in rows]
+
+
+def change_client(
+    connection: Connection,
+    journal: Journal,
+    client_id: str,
+    change: Callable[[Client], Client],
+    now: float,
+    event: str,
+    detail: Mapping[str, Any],
+) -> Client | None:
+    """The client after ``change``, which sees it as it is now; None for an unknown one. What ``change`` raises, leaves.
+
+    Only a change is written and journalled.
+    """
+    mine = clients.c.client_id == client_id
+    stored = connection.execute(sa.select(clients.c.data).where(mine).with_for_update()).scalar()
+    if stored is None:
+        return None
+    before = msgspec.json.decode(stored, type=Client)
+    after = change(before)
+    if after != before:
+        bump_epoch(connection)
+        data = msgspec.json.encode(after)
+        connection.execute(sa.update(clients).where(mine).values(data=data, updated_at=now))
+        journal.record(connection, now, event, client_id=client_id, **detail)
+    return after
+
+
+def remove_resource(connection: Connection, journal: Journal, uri: str, now: float) -> bool:
+    removed = connection.execute(sa.delete(resources).where(resources.c.uri == uri)).rowcount == 1
+    if removed:
+        bump_epoch(connection)
+        journal.record(connection, now, "resource.removed", resource=uri)
+    return removed
 
 
 def put_client(connection: Connection, journal: Journal, client: Client, now: float) -> str:

@@ -21,10 +21,14 @@ def _hash(name: str, **options: bool) -> sa.Column[bytes]:
     return sa.Column(name, sa.LargeBinary(32), **options)  # type: ignore[arg-type]
 
 
+# Compared by code point, as SQLite does: pages and exports come in one order on every database, and an index does not
+# depend on the words of a language that the next release of the operating system sorts differently.
+_BY_CODE_POINT = sa.String(255).with_variant(sa.String(255, collation="C"), "postgresql")
+
 clients = sa.Table(
     "clients",
     metadata,
-    sa.Column("client_id", sa.String(255), primary_key=True),
+    sa.Column("client_id", _BY_CODE_POINT, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
     _time("updated_at"),
 )
@@ -47,7 +51,7 @@ accounts = sa.Table(
     "accounts",
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("username", sa.String(255), nullable=False, unique=True),
+    sa.Column("username", _BY_CODE_POINT, nullable=False, unique=True),
     sa.Column("password_hash", sa.String(255)),
     sa.Column("claims", sa.LargeBinary, nullable=False),
     _time("disabled_at", nullable=True),

@@ -191,6 +191,25 @@ def disable(connection: Connection, journal: Journal, account_id: str, now: floa
     return end_all(connection, journal, account_id, now, reason="the account was disabled")
 
 
+def log_out(connection: Connection, journal: Journal, account_id: str, now: float) -> tuple[int, int]:
+    """A person is out everywhere, and may come in again; answers how many sessions and grants that ended."""
+    held = held_by(connection, account_id, now)
+    end_all(connection, journal, account_id, now, reason="an operator ended it")
+    journal.record(connection, now, "account.logged_out", account_id=account_id, sessions=held[0], grants=held[1])
+    return held
+
+
+def held_by(connection: Connection, account_id: str, now: float) -> tuple[int, int]:
+    """How many sessions and grants of a person are alive."""
+    open_sessions = sa.select(sa.func.count()).where(
+        sessions.c.account_id == account_id, sessions.c.ended_at.is_(None), sessions.c.expires_at > now
+    )
+    live_grants = sa.select(sa.func.count()).where(
+        grants.c.account_id == account_id, grants.c.revoked_at.is_(None), grants.c.expires_at > now
+    )
+    return connection.execute(open_sessions).scalar_one(), connection.execute(live_grants).scalar_one()
+
+
 def has_sid(connection: Connection, session_id: str, client_id: str, sid: str) -> bool:
     """Whether this client knows this session by that ``sid``."""
     mine = sa.select(session_clients.c.sid).where(

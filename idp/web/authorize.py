@@ -135,6 +135,7 @@ async def issue(
     )
     if not await server.database.write(issue_code, server.journal, new):
         raise used_page()
+    server.redirect_uses.note(request.client, request.target.redirect_uri, new.now)
     return see_other(responses.success_url(request.target, server.issuer, {"code": code}))
 
 

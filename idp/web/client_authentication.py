@@ -161,7 +161,7 @@ async def prove_secret(presented: Presented, client: Client, server: Server) -> 
             "The client is unknown, disabled, or its credentials are wrong.",
             received=f"a wrong secret for client {client.client_id}",
             expected="a live secret of the client",
-            mend=f"idp client secret {client.client_id} makes a new one.",
+            mend=f"idp client secret add {client.client_id} makes a new one.",
         )
 
 

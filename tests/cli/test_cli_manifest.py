@@ -189,7 +189,7 @@ PERSON = '[[people]]\nusername = "alice"\n'
         (CLIENT + "contacts = ['a@b',\n 3]\n", 6, ["contacts", "3"]),
         (CLIENT + "require_pkce = 'no'\n", 5, ["require_pkce", "true or false"]),
         (CLIENT + "grant_types = ['password']\n", 5, ["grant_types", "'password'"]),
-        (CLIENT + "client_secret_file = 'x'\n", 3, ["one text as the secret"]),
+        (CLIENT + "client_secret_file = 'x'\n", 3, ["one way to give the secret"]),
         (
             "[[clients]]\nredirect_uris = ['https://a.example']\ntoken_endpoint_auth_method = 'none'",
             1,
@@ -217,7 +217,7 @@ PERSON = '[[people]]\nusername = "alice"\n'
         (PERSON + "password = ''\n", 3, ["password"]),
         (PERSON + "password = 7777777\n", 3, ["password", "(hidden)"]),
         (PERSON + "password_hash = ['7777777']\n", 3, ["password_hash", "(hidden)"]),
-        (CLIENT.replace(f'"{SECRET}"', "7777777"), 3, ["one text as the secret", "(hidden)"]),
+        (CLIENT.replace(f'"{SECRET}"', "7777777"), 3, ["one way to give the secret", "(hidden)"]),
         (PERSON + "password = 'p4ss'\npassword_hash = 'h4sh'\n", 4, ["one way", "password and password_hash"]),
         (PERSON + "password_hash = 'h4sh'\n", 3, ["argon2id", "(hidden)"]),
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import html
+import hashlib
 import json
 import os
 import re
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import httpx2
 import pytest
-from cli_support import Idp, Said, unused_port
+from cli_support import Idp, Said, sign_in_by_form, unused_port
 
 from idp.cli.group import run
 from idp.jose import read_unverified
@@ -186,7 +186,15 @@ def test_clients(dev: Idp, running: Running) -> None:
     assert "shop" in listed
     assert "client_secret_basic" in listed
     assert secret not in listed
-    assert dev("client", "secret", "shop").out.split()[1] != secret
+    second = dev("client", "secret", "add", "shop")
+    assert second.out.split()[1] != secret
+    assert "idp client secret retire shop --older" in second.err
+    ids = dev("client", "secret", "list", "shop").out.split()
+    assert ids == [hashlib.sha256(text.encode()).hexdigest()[:8] for text in (second.out.split()[1], secret)]
+    assert dev("client", "secret", "retire", "shop").status == 2
+    assert dev("client", "secret", "retire", "shop", "--id", "nonsense").status == 1
+    assert ids[1] in dev("client", "secret", "retire", "shop", "--older").out
+    assert "the only one" in dev("client", "secret", "retire", "shop", "--id", ids[0]).err
     public = dev("client", "add", "spa", "--public", "--redirect-uri", "http://localhost:3000/cb")
     assert public.status == 0
     assert "client_secret" not in public.out
@@ -232,26 +240,6 @@ def test_migrate_does_not_open_a_database_that_is_in_use(dev: Idp) -> None:
     assert "another process" in said.err
 
 
-def _sign_in(url: str, person: str) -> httpx2.Response:
-    """What a person does in a browser: follow, fill in the form, allow."""
-    with httpx2.Client(follow_redirects=True, trust_env=False) as browser:
-        page = browser.get(url)
-        for _ in range(3):
-            form = re.search(r"<form[^>]*>.*?</form>", page.text, re.DOTALL)
-            if form is None:
-                return page
-            action = re.search(r'action="([^"]*)"', form[0])
-            fields = {}
-            for tag in re.findall(r"<input[^>]*>", form[0]):
-                name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
-                if name:
-                    fields[name[1]] = html.unescape(value[1]) if value else ""
-            fields |= {"username": person, "password": person} if "password" in fields else {"decision": "allow"}
-            target = page.url.join(html.unescape(action[1])) if action else page.url
-            page = browser.post(target, data=fields)
-    raise AssertionError(f"too many forms, the last at {page.url}")
-
-
 def test_login_refresh_and_logout(dev: Idp, running: Running) -> None:
     command = [*IDP, "login", "--issuer", running.issuer, "--no-browser", "--timeout", "20"]
     with subprocess.Popen(
@@ -259,7 +247,7 @@ def test_login_refresh_and_logout(dev: Idp, running: Running) -> None:
     ) as login:
         assert login.stderr is not None
         assert "sign in here" in login.stderr.readline()
-        page = _sign_in(login.stderr.readline().strip(), "alice")
+        page = sign_in_by_form(login.stderr.readline().strip(), "alice")
         assert "return to the terminal" in page.text
         out, err = login.communicate(timeout=20)
     assert login.returncode == 0, err

@@ -10,6 +10,7 @@ import pytest
 from assertions import ASSERTION_TYPE, GRANT, SIGNED, assertion, challenged, service
 from support import App, discovery, register, sign_in
 
+from idp.control import ControlError
 from idp.testing import Provider
 
 pytestmark = pytest.mark.anyio
@@ -132,13 +133,22 @@ async def test_two_secrets_live_during_a_change_and_no_third(provider: Provider)
     app = service("changing", "client_secret_basic", "first-secret-0123456789")
     await register(provider, app)
     secrets = ["first-secret-0123456789"]
+
+    async def working() -> list[bool]:
+        headers = [{"authorization": basic("changing", secret)} for secret in secrets]
+        answers = [await provider.http.post("/token", data=GRANT, headers=header) for header in headers]
+        return [answer.status_code == 200 for answer in answers]
+
     for _ in range(2):
-        secrets.append((await provider.control("client.secret", client_id="changing"))["client_secret"])
-        works = []
-        for secret in secrets:
-            header = {"authorization": basic("changing", secret)}
-            works.append((await provider.http.post("/token", data=GRANT, headers=header)).status_code == 200)
-        assert works == [*[False] * (len(secrets) - 2), True, True]
+        secrets.append((await provider.control("client.secret.add", client_id="changing"))["client_secret"])
+        assert await working() == [*[False] * (len(secrets) - 2), True, True]
+        with pytest.raises(ControlError, match="two secrets at a time"):
+            await provider.control("client.secret.add", client_id="changing")
+        await provider.control("client.secret.retire", client_id="changing")
+        assert await working() == [*[False] * (len(secrets) - 1), True]
+    with pytest.raises(ControlError, match="the only one"):
+        await provider.control("client.secret.retire", client_id="changing")
+    assert await working() == [False, False, True]
 
 
 # -- none

@@ -45,7 +45,7 @@ async def test_from_one_to_the_other(
         for name, status in (("p0", 200), ("p1", 401), ("p2", 200)):
             answer = await provider.http.post("/api/token/", json={"username": name, "password": "old"})
             assert answer.status_code == status, name
-        people = {person["username"]: person for person in (await provider.control("user.list"))["people"]}
+        people = {person["username"]: person for person in (await provider.control("user.list", limit=1000))["people"]}
         assert people["p2"]["claims"]["email_verified"] is True
         assert people["p1"]["claims"]["email_verified"] is False
         sub = await site.fetchval("SELECT id::text FROM shop.customer WHERE username = 'p0'")

@@ -37,9 +37,16 @@ def upgrade() -> None:
     op.add_column("sessions", sa.Column("network", sa.String(length=64), nullable=True))
     op.add_column("consents", sa.Column("created_at", sa.Double(), nullable=True))
     op.create_index("audit_account", "audit", ["account_id", "at"], unique=False)
+    # Names in the order of their code points, which SQLite has anyway: pages of a list need an index in one order.
+    if op.get_bind().dialect.name == "postgresql":
+        op.alter_column("accounts", "username", type_=sa.String(length=255, collation="C"))
+        op.alter_column("clients", "client_id", type_=sa.String(length=255, collation="C"))
 
 
 def downgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.alter_column("clients", "client_id", type_=sa.String(length=255))
+        op.alter_column("accounts", "username", type_=sa.String(length=255))
     op.drop_index("audit_account", table_name="audit")
     with op.batch_alter_table("consents") as batch_op:
         batch_op.drop_column("created_at")
