@@ -127,9 +127,11 @@ def make_server(
     features: Sequence[Feature],
     clock: Callable[[], float] = time.time,
     randomness: Callable[[int], bytes] = os.urandom,
+    *,
+    patient: bool = False,
 ) -> Server:
-    """The shared value without its HTTP surface: what commands work with."""
-    database = open_store(settings)
+    """The shared value without its HTTP surface: what commands work with. ``patient`` as in ``open_store``."""
+    database = open_store(settings, patient=patient)
     journal = Journal(randomness(8).hex())
     plan = KeyPlan(
         signs=settings.keys.signs,
@@ -164,13 +166,16 @@ def make_server(
     )
 
 
-def open_store(settings: Settings) -> Store:
-    """PostgreSQL where the settings name one, else SQLite in the data folder."""
+def open_store(settings: Settings, *, patient: bool = False) -> Store:
+    """PostgreSQL where the settings name one, else SQLite in the data folder.
+
+    ``patient`` is for commands whose statements may take long: the schema's changes, a restore.
+    """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.database is not None:
         from idp.store.postgres import PostgresDatabase
 
-        return PostgresDatabase(settings.database.reveal())
+        return PostgresDatabase(settings.database.reveal(), patient=patient)
     return Database(settings.data_dir / DATABASE_FILE, synchronous=settings.synchronous)
 
 

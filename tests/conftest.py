@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
+    from support.postgres import Cluster
 
 CHROMIUM_ARGUMENTS = (
     "--headless",
@@ -106,6 +107,15 @@ def browser_context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(browser_context: BrowserContext) -> Page:
     return browser_context.new_page()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of this worker's own."""
+    from support.postgres import running_cluster
+
+    with running_cluster() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

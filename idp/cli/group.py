@@ -28,6 +28,9 @@ COMMANDS: dict[str, Entry] = {
     "init": Entry("init", "init", "Write settings and the key-encryption key of a new installation."),
     "check": Entry("check", "check", "Check the settings; with --deploy everything before going live."),
     "migrate": Entry("database", "migrate", "Bring the database to this version's schema."),
+    "backup": Entry("backup", "backup", "Write the whole installation to a sealed file, while it runs."),
+    "restore": Entry("backup", "restore", "Make the database from a backup."),
+    "move": Entry("backup", "move", "Carry the installation from SQLite to PostgreSQL."),
     "apply": Entry("apply", "apply", "Make clients, people, scopes and resources as one file says."),
     "export": Entry("apply", "export", "Write such a file from what is there."),
     "client": Entry("client", "client", "Apps that ask people to sign in, and services."),
@@ -133,8 +136,9 @@ def refusal_status(error: Exception) -> int:
         say.refused(error.rule, error.received, error.expected, error.mend)
         return error.status
     from idp.control import ControlError
+    from idp.keyring import KeyringError
 
-    if isinstance(error, ControlError):
+    if isinstance(error, ControlError | KeyringError):
         say.refused(error.rule, error.received, error.expected, error.mend)
         return 1
     raise error

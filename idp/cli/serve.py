@@ -73,13 +73,16 @@ def _share(settings: Settings, workers: int, ready: Ready) -> None:
 def _run(settings: Settings, ready: Ready, sockets: list[socket.socket] | None) -> None:
     from idp.cli.running import run
     from idp.keyring import KeyringError
-    from idp.store.migrate import SchemaMismatch
+    from idp.store.migrate import HEAD, SchemaMismatch
 
     try:
         run(settings, ready, sockets=sockets)
     except SchemaMismatch as error:
         raise Trouble(
-            "the schema is this program's", received=error.found or "an empty database", mend="idp migrate"
+            "the schema is this program's",
+            received=error.found or "an empty database",
+            expected=HEAD,
+            mend=error.mend,
         ) from None
     except KeyringError as error:
         raise Trouble(error.rule, received=error.received, expected=error.expected, mend=error.mend) from None

@@ -24,6 +24,7 @@ from idp.store.migrate import SchemaMismatch
 SOCKET = "control.sock"
 LOCK = "lock"
 _SECONDS = 60.0
+_LONG = {"backup": 6 * 3600.0}  # seconds
 
 
 class Call(Protocol):
@@ -103,7 +104,7 @@ def _over_socket(path: Path, operation: str, arguments: dict[str, Any]) -> dict[
         return None
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_SECONDS)
+            connection.settimeout(_LONG.get(operation, _SECONDS))
             connection.connect(socket_address(path))
             connection.sendall(msgspec.json.encode({"operation": operation, "arguments": arguments}) + b"\n")
             connection.shutdown(socket.SHUT_WR)
@@ -145,7 +146,7 @@ async def _opened(settings: Settings, lost_key: bool) -> AsyncIterator[Server]:
     except KeyringError as error:
         raise ControlError(error.rule, received=error.received, expected=error.expected, mend=error.mend) from error
     except SchemaMismatch as error:
-        raise ControlError("the schema is this program's", received=str(error), mend="idp migrate") from error
+        raise ControlError("the schema is this program's", received=str(error), mend=error.mend) from error
     finally:
         server.passwords.close()
         await server.database.aclose()

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from idp.control import applying, clients, exporting, importing, keys, people, resources, watching
+from idp.control.backup import backup
 from idp.control.errors import ControlError
 from idp.keyring import KeyringError
 from idp.server import Server
@@ -46,6 +47,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "audit.export": exporting.audit_export,
     "logout.deliveries": watching.logout_deliveries,
     "deploy_check": watching.deploy_check,
+    "backup": backup,
     "info": watching.info,
 }
 

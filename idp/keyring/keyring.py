@@ -13,7 +13,7 @@ from idp.keyring import operating
 from idp.keyring.errors import KeyNotReady, KeyringError, RingBusy, UnknownKey
 from idp.keyring.held import HeldRing, PublicKeySet, Slot
 from idp.keyring.keeper import Keeper
-from idp.keyring.key_encryption import KeyEncryptionRing, Randomness
+from idp.keyring.key_encryption import KeyEncryptionKey, KeyEncryptionRing, Randomness
 from idp.keyring.proved import ProvedTokens
 from idp.keyring.reports import RevocationReport, RewrapReport, RotationReport
 from idp.keyring.sealed_values import seal_value, unseal_value
@@ -174,6 +174,11 @@ class Keyring:
     def jwks_etag(self) -> str:
         """The value of its ETag header, quotes included (RFC 9110 section 8.8.3)."""
         return self.key_set.etag
+
+    @property
+    def kek(self) -> KeyEncryptionKey:
+        """The key-encryption key that everything in the database is sealed under. Raises KeyringError before start."""
+        return self._keeper.kek
 
     @property
     def poll(self) -> float:

@@ -48,6 +48,8 @@ EVENTS: Mapping[str, str] = {
     "operator.token": "An operator issued a token for a person from the command line.",
     "logout.delivered": "A client confirmed a back-channel logout.",
     "logout.failed": "A back-channel logout did not reach its client; it is tried again unless given up.",
+    "backup.made": "A backup was written to a file.",
+    "backup.restored": "This database was made from a backup, or moved here from another one.",
     "key.created": "A signing key was made; it is published and waits.",
     "key.rotated": "A waiting signing key was promoted by an operator.",
     "key.revoked": "A signing key was withdrawn at once.",

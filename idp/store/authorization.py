@@ -21,6 +21,11 @@ _JOIN = sa.text(
     "INSERT INTO session_clients (session_id, client_id, sid) VALUES (:session_id, :client_id, :sid)"
     " ON CONFLICT (session_id, client_id) DO NOTHING"
 )
+_REMEMBER = sa.text(
+    "INSERT INTO consents (account_id, client_id, scope, resources, updated_at, created_at)"
+    " VALUES (:account_id, :client_id, '', '', :now, :now)"
+    " ON CONFLICT (account_id, client_id) DO UPDATE SET updated_at = excluded.updated_at"
+)
 
 
 class NewCode(msgspec.Struct, frozen=True):
@@ -146,11 +151,12 @@ def _write_consent(connection: Connection, journal: Journal, new: NewCode) -> No
     if not new.remember:
         return
     key = (consents.c.account_id == account_id) & (consents.c.client_id == client_id)
-    # Read here and not from the facts: another tab may have allowed something else meanwhile.
-    before = connection.execute(sa.select(consents.c.scope, consents.c.resources).where(key)).first()
-    scope = {*request.scope, *(before.scope.split() if before else ())}
-    resources = {*request.resources, *(before.resources.split() if before else ())}
+    fresh = {"account_id": account_id, "client_id": client_id, "now": new.now}
+    # Read here and not from the facts, and after a write, which holds the row: another tab may have allowed something
+    # else, or be about to, or be taking it away.
+    connection.execute(_REMEMBER, fresh)
+    before = connection.execute(sa.select(consents.c.scope, consents.c.resources).where(key)).one()
+    scope = {*request.scope, *before.scope.split()}
+    resources = {*request.resources, *before.resources.split()}
     values = {"scope": " ".join(sorted(scope)), "resources": " ".join(sorted(resources)), "updated_at": new.now}
-    if connection.execute(sa.update(consents).where(key).values(values)).rowcount == 0:
-        first = {"account_id": account_id, "client_id": client_id, "created_at": new.now}
-        connection.execute(sa.insert(consents).values(**first, **values))
+    connection.execute(sa.update(consents).where(key).values(values))

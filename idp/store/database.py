@@ -10,11 +10,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
+
+from idp.store.snapshots import copy_file, read_beside
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +38,9 @@ class Store(Protocol):
     async def write(
         self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T: ...
+    async def snapshot(
+        self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
     async def aclose(self) -> None: ...
 
 
@@ -47,6 +53,7 @@ class Database:
             raise ValueError(f"synchronous must be FULL or NORMAL, not {synchronous!r}")
         if path != ":memory:":
             Path(path).touch(mode=0o600)  # before SQLite makes it: its WAL takes the same mode
+        self.path = Path(path)
         self.engine = sa.create_engine(
             f"sqlite:///{path}",
             poolclass=sa.StaticPool,
@@ -100,6 +107,30 @@ class Database:
         except (OperationalError, sqlite3.OperationalError) as error:
             raise _unavailable(error) from error
         return result
+
+    async def snapshot(
+        self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a long reading operation on the state of this moment, in a thread, while writes go on.
+
+        It sees every write answered before the call. Raises Unavailable.
+        """
+        stop = Event()
+        try:
+            return await asyncio.to_thread(
+                read_beside, self.path, stop, lambda connection: operation(connection, *args, **kwargs)
+            )
+        except (OperationalError, sqlite3.OperationalError) as error:
+            raise _unavailable(error) from error
+        finally:
+            stop.set()  # whoever waited may have been cancelled: the thread ends too
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the whole file; for commands that hold the database alone. Raises Unavailable."""
+        try:
+            copy_file(self._raw, path)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise _unavailable(error) from error
 
     def _commit_turn(self) -> None:
         units, self._waiting = self._waiting, []

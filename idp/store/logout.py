@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from idp.protocol.client import Client
 from idp.store.audit import Journal
-from idp.store.schema import clients, logout_deliveries, session_clients
+from idp.store.schema import clients, logout_deliveries, session_clients, sessions
 
 LEASE_SECONDS = 15.0
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +39,55 @@ def queue_deliveries(connection: Connection, session_id: str, account_id: str, n
         .join(clients, clients.c.client_id == session_clients.c.client_id)
         .where(session_clients.c.session_id == session_id)
     ).all()
-    told = 0
-    for sid, data in rows:
-        client = msgspec.json.decode(data, type=Client)
-        if client.backchannel_logout_uri is None or client.disabled:
-            continue
-        told += 1
-        connection.execute(
-            sa.insert(logout_deliveries).values(
-                # Derived, so that ending a session queues one delivery a client however often it is tried.
-                jti=hashlib.sha256(f"{session_id} {client.client_id}".encode()).hexdigest()[:32],
-                client_id=client.client_id,
-                account_id=account_id,
-                sid=sid,
-                uri=client.backchannel_logout_uri,
-                created_at=now,
-                due_at=now,
-                claimed_until=0.0,
-                attempts=0,
-            )
-        )
-    return told
+    addressed = [(client, sid) for sid, data in rows if (client := _told(data))]
+    for client, sid in addressed:
+        connection.execute(sa.insert(logout_deliveries).values(_delivery(client, session_id, account_id, sid, now)))
+    return len(addressed)
+
+
+def queue_for_all(connection: Connection, now: float) -> int:
+    """The same for every open session at once, for who ends them all; some hundred rows at a time."""
+    rows = connection.execute(sa.select(clients.c.client_id, clients.c.data)).all()
+    told = {client_id: client for client_id, data in rows if (client := _told(data))}
+    open_ones = (
+        sa.select(session_clients, sessions.c.account_id)
+        .join(sessions, sessions.c.id == session_clients.c.session_id)
+        .where(sessions.c.ended_at.is_(None), sessions.c.expires_at > now)
+        .order_by(session_clients.c.sid)
+        .limit(_AT_ONCE)
+    )
+    queued, after = 0, ""
+    while found := connection.execute(open_ones.where(session_clients.c.sid > after)).mappings().all():
+        values = [
+            _delivery(told[row["client_id"]], row["session_id"], row["account_id"], row["sid"], now)
+            for row in found
+            if row["client_id"] in told
+        ]
+        if values:
+            connection.execute(sa.insert(logout_deliveries), values)
+        queued, after = queued + len(values), found[-1]["sid"]
+    return queued
+
+
+def _told(data: bytes) -> Client | None:
+    """The client, if it is one that hears of logouts."""
+    client = msgspec.json.decode(data, type=Client)
+    return None if client.backchannel_logout_uri is None or client.disabled else client
+
+
+def _delivery(client: Client, session_id: str, account_id: str, sid: str, now: float) -> dict[str, Any]:
+    return {
+        # Derived, so that ending a session queues one delivery a client however often it is tried.
+        "jti": hashlib.sha256(f"{session_id} {client.client_id}".encode()).hexdigest()[:32],
+        "client_id": client.client_id,
+        "account_id": account_id,
+        "sid": sid,
+        "uri": client.backchannel_logout_uri,
+        "created_at": now,
+        "due_at": now,
+        "claimed_until": 0.0,
+        "attempts": 0,
+    }
 
 
 def claim_due(connection: Connection, now: float, limit: int = 20) -> list[Delivery]:

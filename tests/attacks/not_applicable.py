@@ -60,12 +60,12 @@ NOT_APPLICABLE: dict[str, str] = {
     "FT-04": "one embedded database and no socket to it: slow is locked, which is FT-02",
     "FT-07": "one process on the embedded database",
     "FT-09": "no mail",
-    "FT-12": "no restore command",
-    "FT-13": "one migration; that two starts agree on a schema is tests/store",
     "PR-13": "no page sizes or offsets; the numbers of the protocol are RO-12 and CA-14",
 }
 
 # Rows whose test needs the parts of another suite.
 ELSEWHERE: dict[str, str] = {
     "TK-02": "tests/keys/test_rotation_live.py",
+    "FT-12": "tests/backup/test_backup_restore.py",
+    "FT-13": "tests/backup/test_migrate_faults.py",
 }

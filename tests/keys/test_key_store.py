@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
-from key_support import START
+from key_support import START, open_database
 
 from idp.protocol.key_changes import Begin, Delete, DropPrivate, End, Make, Revoke, Step
 from idp.protocol.key_plan import KeyLife
@@ -13,6 +17,19 @@ from idp.store.database import Database
 
 FIRST = Make("ES256", 1, START, START, START + 10)
 SECOND = Make("ES256", 2, START, START + 10, START + 20)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if request.param == "sqlite":
+        found = open_database(tmp_path / "idp.db")
+        yield found
+        found.close()
+        return
+    from support.postgres import emptied
+
+    with emptied(request.getfixturevalue("cluster")) as bridge:
+        yield bridge
 
 
 @pytest.fixture

@@ -37,15 +37,22 @@ def allowed(grant: Grant) -> Refused | None:
 class House:
     """One database with a person, an app and ways to use them. Names are counted, so that two houses agree."""
 
-    database: Database
+    database: Any  # SQLite's Database, or a Bridge to PostgreSQL
     now: float = NOW
     journal: Journal = field(default_factory=lambda: Journal("test"))
     _names: Callable[[], int] = field(default_factory=lambda: itertools.count(1).__next__)
 
     @classmethod
     def build(cls, path: Any = ":memory:") -> House:
-        house = cls(Database(path))
-        house.database.write_now(migrate.to_head)
+        """On SQLite."""
+        database = Database(path)
+        database.write_now(migrate.to_head)
+        return cls.furnished(database)
+
+    @classmethod
+    def furnished(cls, database: Any) -> House:
+        """On an empty database with the schema."""
+        house = cls(database)
         house.write(registry.put_client, house.journal, APP, NOW)
         house.write(
             accounts.put_account,

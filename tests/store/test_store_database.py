@@ -1,10 +1,13 @@
-"""Group commit (decision 4): one turn, one transaction; each unit its own savepoint; an answer after its commit."""
+"""What an operation may rely on, on both databases; and SQLite's group commit (decision 4): one turn, one transaction,
+each unit its own savepoint, an answer after its commit.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +29,13 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     found.write_now(lambda c: c.execute(sa.text("CREATE TABLE t (n INTEGER PRIMARY KEY, note TEXT NOT NULL)")))
     yield found
     found.close()
+
+
+@pytest.fixture
+def both(store: Any) -> Any:
+    """SQLite's store and PostgreSQL's in turn, with the same table."""
+    store.write_now(lambda c: c.execute(sa.text("CREATE TABLE t (n INTEGER PRIMARY KEY, note TEXT NOT NULL)")) and None)
+    return store
 
 
 def put(connection: Connection, number: int, note: str | None = "x") -> int:
@@ -102,20 +112,72 @@ async def test_before_the_commit_nobody_sees_it(database: Database, tmp_path: Pa
     ids=["raises", "raises another", "breaks a constraint"],
 )
 async def test_one_failing_unit_does_not_disturb_the_others(
-    database: Database, fail: Callable[[Database, int], Any], expected: type[Exception], position: int
+    both: Any, fail: Callable[[Database, int], Any], expected: type[Exception], position: int
 ) -> None:
-    units: list[Any] = [database.write(put, number) for number in range(7)]
-    units.insert(position, fail(database, 100))
+    units: list[Any] = [both.write(put, number) for number in range(7)]
+    units.insert(position, fail(both, 100))
     answers = await asyncio.gather(*units, return_exceptions=True)
     assert isinstance(answers.pop(position), expected)
     assert answers == list(range(7))
-    assert database.read_now(numbers) == list(range(7))
+    assert both.read_now(numbers) == list(range(7))
 
 
 async def test_two_units_in_conflict_the_first_wins(database: Database) -> None:
     first, second = await asyncio.gather(database.write(put, 1), database.write(put, 1, "y"), return_exceptions=True)
     assert first == 1
     assert isinstance(second, sa.exc.IntegrityError)
+
+
+async def test_many_units_in_conflict_one_wins(both: Any) -> None:
+    answers = await asyncio.gather(*(both.write(put, 1) for _ in range(16)), return_exceptions=True)
+    assert answers.count(1) == 1
+    assert sum(isinstance(answer, sa.exc.IntegrityError) for answer in answers) == 15
+    assert both.read_now(numbers) == [1]
+
+
+async def test_a_snapshot_is_one_moment_and_writes_go_on_meanwhile(both: Any) -> None:
+    """It holds what was answered before the call, and nothing that came after its first look."""
+    await both.write(put, 1)
+    looked, wrote = threading.Event(), threading.Event()
+
+    def look_twice(connection: Connection) -> tuple[list[int], list[int]]:
+        before = numbers(connection)
+        looked.set()
+        # Nobody waits for this thread but SQLite's own; PostgreSQL's runs in the loop, so its write came before.
+        wrote.wait(0.5 if connection.dialect.name == "postgresql" else 10)
+        return before, numbers(connection)
+
+    looking = asyncio.ensure_future(both.snapshot(look_twice))
+    await asyncio.to_thread(looked.wait, 10)
+    await both.write(put, 2)
+    wrote.set()
+    assert await looking == ([1], [1])
+    assert both.read_now(numbers) == [1, 2]
+
+
+async def test_a_snapshot_may_only_read(both: Any) -> None:
+    with pytest.raises((Unavailable, sa.exc.DBAPIError)):
+        await both.snapshot(put, 1)
+    assert both.read_now(numbers) == []
+
+
+async def test_whoever_gives_a_snapshot_up_ends_it(database: Database) -> None:
+    """A server that is told to stop does not wait for a backup of an hour."""
+    await database.write(put, 1)
+    started, ended = threading.Event(), threading.Event()
+
+    def for_ever(connection: Connection) -> None:
+        started.set()
+        endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+        try:
+            connection.execute(sa.text(endless))
+        finally:
+            ended.set()
+
+    looking = asyncio.ensure_future(database.snapshot(for_ever))
+    await asyncio.to_thread(started.wait, 10)
+    looking.cancel()
+    assert await asyncio.to_thread(ended.wait, 10)
 
 
 async def test_a_unit_alone_in_its_turn_is_rolled_back_too(database: Database) -> None:
@@ -126,22 +188,22 @@ async def test_a_unit_alone_in_its_turn_is_rolled_back_too(database: Database) -
     assert await database.write(put, 2) == 2
 
 
-async def test_outside_a_loop_it_is_the_same(database: Database) -> None:
-    assert database.write_now(put, 1) == 1
+async def test_outside_a_loop_it_is_the_same(both: Any) -> None:
+    assert both.write_now(put, 1) == 1
     with pytest.raises(ValueError, match="after writing"):
-        database.write_now(put_and_raise, 2)
-    assert database.read_now(numbers) == [1]
+        both.write_now(put_and_raise, 2)
+    assert both.read_now(numbers) == [1]
 
 
-async def test_a_refusal_that_is_returned_is_committed(database: Database) -> None:
+async def test_a_refusal_that_is_returned_is_committed(both: Any) -> None:
     """decision 4: what a refusal must change is kept, because it is a value and not an exception."""
 
     def refuse(connection: Connection) -> ValueError:
         put(connection, 1)
         return ValueError("refused")
 
-    assert isinstance(await database.write(refuse), ValueError)
-    assert database.read_now(numbers) == [1]
+    assert isinstance(await both.write(refuse), ValueError)
+    assert both.read_now(numbers) == [1]
 
 
 async def test_whoever_went_away_takes_nobody_along(database: Database) -> None:
@@ -180,13 +242,13 @@ async def test_a_fault_of_the_database_in_one_unit_is_told_to_all_and_nothing_ha
     assert await database.write(put, 2) == 2
 
 
-async def test_turn_after_turn(database: Database) -> None:
+async def test_turn_after_turn(both: Any) -> None:
     async def writer(start: int) -> None:
         for number in range(start, start + 20):
-            await database.write(put, number)
+            await both.write(put, number)
 
     await asyncio.gather(*(writer(start) for start in range(0, 200, 20)))
-    assert database.read_now(numbers) == list(range(200))
+    assert both.read_now(numbers) == list(range(200))
 
 
 @pytest.mark.parametrize(("synchronous", "value"), [("FULL", 2), ("NORMAL", 1)])

@@ -12,27 +12,23 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+import sqlalchemy as sa
 from msgspec.structs import replace
 from sqlalchemy import Connection
-from store_values import House, follow
+from store_values import APP, DAY, House, follow
 from support import WEB, App, Page, Visitor
 
 from idp.protocol.errors import Refused
-from idp.store import authorization, codes, refresh, tokens
+from idp.store import authorization, codes, logout, refresh, registry, sessions, tokens
 from idp.store.codes import Grant
+from idp.store.schema import consents, spent_values
 from idp.store.spent import spend
+from idp.store.sweep import sweep
 from idp.testing import RunningServer, running_server
 
 pytestmark = pytest.mark.anyio
 
 TRIES = 32
-
-
-@pytest.fixture
-def house() -> Iterator[House]:
-    found = House.build()
-    yield found
-    found.database.close()
 
 
 async def scattered(tries: list[Callable[[], Awaitable[Any]]]) -> list[Any]:
@@ -182,6 +178,60 @@ async def test_an_app_joins_a_session_once(house: House) -> None:
     assert all(await scattered(tries))
     grants = [house.write(codes.redeem, house.journal, house.redemption(n.code, n.code, b"s")) for n in news]
     assert len({grant.sid for grant in grants}) == 1
+
+
+async def test_two_tabs_that_allow_at_once_are_both_remembered(house: House) -> None:
+    """Remembered consents grow, whichever page is answered first."""
+    known = house.known(house.sign_in())
+    assert known is not None
+    scopes = [f"s{number}" for number in range(TRIES)]
+    tries = []
+    for scope in scopes:
+        new = house.new_code(known)
+        request = replace(new.request, scope=("openid", scope))
+        new = replace(new, request=request, consented=True, remember=True)
+        tries.append(lambda new=new: house.database.write(authorization.issue_code, house.journal, new))
+    assert all(await scattered(tries))
+    (row,) = house.read(lambda c: c.execute(sa.select(consents.c.scope)).all())
+    assert row.scope.split() == sorted(["openid", *scopes])
+
+
+async def test_an_end_that_comes_many_times_is_one(house: House) -> None:
+    known = house.known(house.sign_in())
+    assert known is not None
+    end = lambda: house.database.write(sessions.end, house.journal, known.session.id, house.now, reason="test")  # noqa: E731
+    await scattered([end] * TRIES)
+    assert house.events("session.ended") == 1
+
+
+async def test_a_delivery_is_claimed_by_one(house: House) -> None:
+    """Two nodes that look at the outbox together never send the same logout."""
+    told = replace(APP, backchannel_logout_uri="https://app.test/bye")
+    house.write(registry.put_client, house.journal, told, house.now)
+    for _ in range(8):
+        cookie = house.sign_in()
+        house.code(cookie)
+        known = house.known(cookie)
+        assert known is not None
+        house.write(sessions.end, house.journal, known.session.id, house.now, reason="test")
+    claims = await scattered([lambda: house.database.write(logout.claim_due, house.now, 3)] * TRIES)
+    claimed = [delivery.jti for found in claims for delivery in found]
+    assert (len(claimed), len(set(claimed))) == (8, 8)
+
+
+async def test_sweeps_at_once_do_not_disturb_each_other_or_the_traffic(house: House) -> None:
+    for number in range(60):
+        house.write(spend, "kind", f"v{number}", house.now - 1)
+        house.sign_in(lifetime=1)
+    house.now += 2 * DAY
+    sweeps = [lambda: house.database.write(sweep, house.now, 25)] * 8
+    spends = [lambda n=n: house.database.write(spend, "new", f"{n}", house.now + 60) for n in range(8)]
+    answers = await scattered([*sweeps, *spends])
+    assert all(answer is True for answer in answers[8:])
+    while house.write(sweep, house.now):
+        pass
+    counted = house.read(lambda c: c.execute(sa.select(sa.func.count()).select_from(spent_values)).scalar())
+    assert counted == 8
 
 
 # -- over sockets, the last byte of every request sent together

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from store_values import House
 
+from idp.store import codes as codes_of
+from idp.store.copying import dump
 from idp.store.schema import codes, refresh_tokens, sessions, spent_values
 from idp.store.spent import spend
 from idp.store.statements import Prepared
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    found = House.build(tmp_path / "test.sqlite3")
-    yield found
-    found.database.close()
 
 
 def test_once_by_purpose(house: House) -> None:
@@ -27,22 +21,35 @@ def test_once_by_purpose(house: House) -> None:
     assert told == [True, True, True, False, False]
 
 
-def test_no_secret_is_in_the_file(house: House, tmp_path: Path) -> None:
-    """AD-02: whoever reads the database file holds nothing that could be presented."""
+def test_no_secret_is_in_a_row(house: House) -> None:
+    """AD-02: whoever reads the database holds nothing that could be presented."""
+    rows: list[bytes] = []
+    secrets = handed_out(house)
+    house.write(dump, rows.append)  # in one transaction
+    assert not [hidden for hidden in secrets if hidden in b"".join(rows)]
+    for table, column in ((codes, "hash"), (sessions, "cookie_hash"), (refresh_tokens, "secret_hash")):
+        assert len(house.read(lambda c, t=table, n=column: c.execute(sa.select(t.c[n])).scalar())) == 32
+
+
+def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
+    """What SQLite writes beside the rows holds none either."""
+    house = House.build(tmp_path / "test.sqlite3")
+    secrets = handed_out(house)
+    house.read(lambda c: c.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)"))
+    data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    house.database.close()
+    assert not [hidden for hidden in secrets if hidden in data]
+
+
+def handed_out(house: House) -> list[bytes]:
+    """Everything a stranger could present, after it was given to somebody."""
     cookie = house.sign_in()
     new = house.code(cookie)
     assert new is not None
-    from idp.store.codes import redeem
-
     secret = b"a secret of thirty-two bytes ....."
-    house.write(redeem, house.journal, house.redemption(new.code, "handle", secret))
+    house.write(codes_of.redeem, house.journal, house.redemption(new.code, "handle", secret))
     house.write(spend, "assertion", "a-jti-of-somebody", house.now + 60)
-    house.read(lambda c: c.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)"))
-    data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    for hidden in (cookie.encode(), new.code.encode(), secret, b"a-jti-of-somebody"):
-        assert hidden not in data, hidden
-    for table, column in ((codes, "hash"), (sessions, "cookie_hash"), (refresh_tokens, "secret_hash")):
-        assert len(house.read(lambda c, t=table, n=column: c.execute(sa.select(t.c[n])).scalar())) == 32
+    return [cookie.encode(), new.code.encode(), secret, b"a-jti-of-somebody"]
 
 
 def test_a_prepared_statement_says_what_core_says(house: House) -> None:

@@ -138,26 +138,32 @@ def _told(answer: Any) -> str:
     return answer.error if isinstance(answer, Refused) else "granted"
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS)
-def test_nobody_can_tell_whether_it_was_swept(steps: list[tuple[Any, ...]]) -> None:
-    plain, swept = World(House.build()), World(House.build())
-    try:
+@pytest.fixture(scope="session")
+def examples(kind: str) -> Any:
+    """A hundred tales in a process, a dozen over a socket: the statements are the same."""
+    slow = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    return settings(max_examples=100 if kind == "sqlite" else 12, deadline=None, suppress_health_check=slow)
+
+
+def test_nobody_can_tell_whether_it_was_swept(houses: Any, examples: Any) -> None:
+    examples(given(STEPS)(lambda steps: same_with_and_without(houses, steps)))()
+
+
+def same_with_and_without(houses: Any, steps: list[tuple[Any, ...]]) -> None:
+    with houses() as one, houses() as other:
+        plain, swept = World(one), World(other)
         for step in [("sign in", 30 * DAY), ("code", 0, True, 60.0), ("redeem", 0, 30 * DAY), *steps]:
             assert plain.do(step) == swept.do(step), step
             swept.house.write(sweep, swept.house.now)
             assert plain.seen() == swept.seen(), step
-    finally:
-        plain.house.database.close()
-        swept.house.database.close()
 
 
 # -- one by one, at the edges
 
 
 @pytest.fixture
-def world() -> World:
-    found = World(House.build())
+def world(house: House) -> World:
+    found = World(house)
     for step in (("sign in", 30 * DAY), ("code", 0, True, 60.0), ("redeem", 0, DAY)):
         found.do(step)
     return found
