@@ -21,32 +21,38 @@ OURS = Names(
 )
 
 
-def ours(synchronous: str, idp: Sequence[str] = (IDP,)) -> Callable[[Path, int], Target]:
-    """`idp serve` on SQLite with that `synchronous` setting; `idp` is how the server's command begins."""
+def ours(
+    synchronous: str, idp: Sequence[str] = (IDP,), *, database: str = "", workers: int = 1, name: str = ""
+) -> Callable[[Path, int], Target]:
+    """`idp serve` with that `synchronous` setting on SQLite, or on the PostgreSQL at the URL `database`.
+
+    `idp` is how the server's command begins.
+    """
+    name = name or f"idp-{synchronous.lower()}"
 
     def launch(folder: Path, core: int) -> Target:
         port = free_port()
         base = f"http://localhost:{port}"
-        data = folder / f"idp-{synchronous.lower()}"
+        data = folder / name
         data.mkdir()
         key, settings, manifest = data / "kek", data / "settings.toml", data / "manifest.toml"
         key.touch(mode=0o600)
         key.write_text("idp-kek-1:" + secrets.token_urlsafe(32))
         settings.write_text(
             f'issuer = "{base}"\nlisten_port = {port}\ndata_dir = "{data}"\nsynchronous = "{synchronous}"\n'
-            f'key_encryption_key_file = "{key}"\n'
+            f'key_encryption_key_file = "{key}"\n' + (f'database = "{database}"\n' if database else "")
         )
         manifest.write_text(MANIFEST)
         environment = {"IDP_SETTINGS": str(settings)}
         command([IDP, "migrate"], environment=environment)
         command([IDP, "apply", str(manifest)], environment=environment)
         running = start(
-            [*idp, "serve", "--config", str(settings)],
+            [*idp, "serve", "--config", str(settings), "--workers", str(workers)],
             core=core,
             log=data / "serve.log",
             ready=base + OURS.discovery,
         )
-        return Target(f"idp-{synchronous.lower()}", f"idp, {synchronous}", base, OURS, running)
+        return Target(name, f"idp, {synchronous}", base, OURS, running)
 
     return launch
 

@@ -51,9 +51,8 @@ class Running:
         return self.process.pid
 
     def cpu_seconds(self) -> float:
-        """Processor time used so far, user and system, by all threads of the process."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Processor time used so far, user and system, by all threads of the process and of those it started."""
+        return sum(cpu_seconds(pid) for pid in family(self.pid))
 
     def resident_mb(self) -> float:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
@@ -68,6 +67,17 @@ class Running:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(10)
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children, which are the workers of `idp serve --workers` or PostgreSQL's processes."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
 
 
 def start(

@@ -41,6 +41,7 @@ from idp.settings import Settings
 from idp.store import migrate
 from idp.store.audit import Journal, record_start
 from idp.store.database import Database, Store, Unavailable
+from idp.store.registry import has_origin
 from idp.web import refusals
 from idp.web.context import Web
 from idp.web.dispatch import Dispatch, Handler, OnError
@@ -84,7 +85,11 @@ class Application:
         dispatch = Dispatch(self.endpoints, _ON_ERROR, self.starlette, web, MAX_BODY)
         public = documents(server, base)
         self.admission = _admission(base, server.settings, public)
-        self._door = Door(dispatch, public, cors, lambda: server.registry.origins, loopback_only=server.dev)
+
+        async def origin_known(origin: str) -> bool:
+            return await server.database.read(has_origin, origin)
+
+        self._door = Door(dispatch, public, cors, origin_known, loopback_only=server.dev)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._door(scope, receive, send)

@@ -27,9 +27,11 @@ from idp.settings import Settings
 from idp.store.audit import Journal
 from idp.store.database import Store
 from idp.store.redirect_uses import RedirectUses
-from idp.store.registry import current_epoch, load_clients, load_resources, load_scopes
+from idp.store.registry import current_epoch, find_client, load_resources, load_scopes
 
 T = TypeVar("T")
+MAX_CLIENT_ID = 255
+_KEPT_CLIENTS = 10_000
 
 
 class TokenRequest(msgspec.Struct, frozen=True):
@@ -66,14 +68,13 @@ def base64url(data: bytes) -> str:
 
 @dataclass(slots=True)
 class Registry:
-    """Clients, resources and scopes as last read, and the epoch they were read at."""
+    """Resources and scopes as last read, the clients asked for since, and the epoch all of it was read at."""
 
     epoch: int = -1
-    clients: Mapping[str, Client] = field(default_factory=dict)
+    clients: dict[str, Client] = field(default_factory=dict)
     resources: Mapping[str, Resource] = field(default_factory=dict)
     scopes: Mapping[str, Scope] = field(default_factory=dict)
     rules: Rules | None = None
-    origins: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -117,16 +118,26 @@ class Server:
             raise RuntimeError("the registry was not loaded: reload_registry() runs at start")
         return self.registry.rules
 
-    def client(self, client_id: str | None) -> Client | None:
+    async def client(self, client_id: str | None) -> Client | None:
         """A registered client, as of at most half a second ago (decision 17); disabled ones too."""
-        return self.registry.clients.get(client_id) if client_id is not None else None
+        # Held here, not asked for again below: if the epoch moves meanwhile, what was read goes with the old one.
+        known = self.registry.clients
+        if client_id is None or (found := known.get(client_id)) is not None:
+            return found if client_id is not None else None
+        if len(client_id) > MAX_CLIENT_ID or "\0" in client_id:
+            return None
+        found = await self.database.read(find_client, client_id)
+        if found is not None:
+            if len(known) >= _KEPT_CLIENTS:
+                del known[next(iter(known))]
+            known[client_id] = found
+        return found
 
     async def reload_registry(self, *, force: bool = False) -> None:
-        """Read clients, resources and scopes again if the epoch moved."""
+        """If the epoch moved, read resources and scopes again and forget the clients."""
         epoch = await self.database.read(current_epoch)
         if epoch == self.registry.epoch and not force:
             return
-        clients = await self.database.read(load_clients)
         resources = await self.database.read(load_resources)
         scopes = await self.database.read(load_scopes)
         # Without the grant there is nothing offline_access could mean.
@@ -139,8 +150,7 @@ class Server:
             response_modes=self.response_modes,
             grant_types=frozenset(self.grants),
         )
-        origins = frozenset(origin for client in clients.values() for origin in client.origins)
-        self.registry = Registry(epoch, clients, resources, scopes, rules, origins)
+        self.registry = Registry(epoch, {}, resources, scopes, rules)
 
     def grant_for(self, client: Client, grant_type: str) -> GrantFunction:
         """RFC 6749 5.2: unsupported here, or not allowed to this client."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -18,6 +18,8 @@ from idp.store import registry, removal
 
 _HEARD = 1.0  # seconds in which every node has heard of a change (decision 17)
 
+_PAGE = 500
+
 
 async def add(server: Server, client: dict[str, Any]) -> dict[str, Any]:
     """Register a client; a confidential one gets a secret, which is shown this once."""
@@ -25,7 +27,7 @@ async def add(server: Server, client: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(client, Client)
     except msgspec.ValidationError as error:
         raise ControlError("client metadata", received=str(error), mend="idp client add --help") from None
-    if server.client(asked.client_id) is not None:
+    if await server.client(asked.client_id) is not None:
         raise ControlError(
             "each client_id once", received=asked.client_id, expected="a free client_id", mend="idp client list"
         )
@@ -39,6 +41,15 @@ async def add(server: Server, client: dict[str, Any]) -> dict[str, Any]:
         raise ControlError(found.rule, received=found.received, expected=found.expected, mend=found.mend)
     await server.database.write(registry.put_client, server.journal, asked, server.now())
     return {"client_id": asked.client_id, "client_secret": secret, "client": _shown(asked)}
+
+
+async def every(server: Server) -> AsyncIterator[Client]:
+    """All of them, read in pages."""
+    after = ""
+    while page := await server.database.read(registry.client_page, after, _PAGE):
+        for client in page:
+            yield client
+        after = page[-1].client_id
 
 
 async def listing(server: Server, after: str = "", limit: int = 100) -> dict[str, Any]:
@@ -144,7 +155,7 @@ async def _change(
 
 async def _found(server: Server, client_id: str) -> Client:
     await server.reload_registry()
-    found = server.client(client_id)
+    found = await server.client(client_id)
     if found is None:
         raise _unknown(client_id)
     return found

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from idp.control import clients
 from idp.server import Server
 from idp.store.migrate import HEAD, current
 
@@ -30,7 +31,7 @@ async def deploy_checks(server: Server) -> list[Check]:
     schema = await server.database.read(current)
     key_file = settings.key_encryption_key_file
     lead = settings.keys.longest_cache
-    insecure = _plain_addresses(server)
+    insecure = await _plain_addresses(server)
     return [
         Check(
             "mode", settings.mode == "serve", settings.mode, "serve", "idp init --issuer https://..., then idp serve"
@@ -99,10 +100,10 @@ def _is_apart(path: Path | None, folder: Path) -> bool:
     return path is not None and not path.absolute().is_relative_to(folder.absolute())
 
 
-def _plain_addresses(server: Server) -> list[str]:
+async def _plain_addresses(server: Server) -> list[str]:
     return [
         uri
-        for client in server.registry.clients.values()
+        async for client in clients.every(server)
         if client.application_type == "web" and not client.disabled
         for uri in client.redirect_uris
         if uri.startswith("http:")

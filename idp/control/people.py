@@ -36,7 +36,7 @@ async def token(
             expected="a user name",
             mend="idp user list",
         )
-    asking = _client(server, client)
+    asking = await _client(server, client)
     words = tuple((scope or asking.scope).split())
     try:
         granted = allowed_scopes(words, asking, server.rules)
@@ -83,14 +83,14 @@ async def token(
     return {**answer, **endpoints, "issuer": server.issuer, "client_id": asking.client_id}
 
 
-def _client(server: Server, client_id: str | None) -> Client:
+async def _client(server: Server, client_id: str | None) -> Client:
     name = client_id or SAMPLE_CLIENT
-    found = server.client(name)
+    found = await server.client(name)
     if found is None or found.disabled:
         raise ControlError(
             "the token belongs to a registered, enabled app",
             received=name,
-            expected=", ".join(sorted(server.registry.clients)) or "a client (none is registered)",
+            expected="a registered, enabled client: idp client list",
             mend="idp token PERSON --client ID",
         )
     return found

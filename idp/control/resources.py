@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from idp.control import clients
 from idp.control.errors import ControlError
 from idp.protocol.client import Resource
 from idp.protocol.registration_resources import resource_flaws
@@ -34,11 +35,9 @@ async def listing(server: Server) -> dict[str, Any]:
 
 async def remove(server: Server, uri: str) -> dict[str, Any]:
     """Refused while an app names it: its requests would be refused, and its tokens introspected by nobody."""
-    users = sorted(
-        client.client_id
-        for client in server.registry.clients.values()
-        if uri in client.resources or uri in client.audiences
-    )
+    users = [
+        client.client_id async for client in clients.every(server) if uri in client.resources or uri in client.audiences
+    ]
     if users:
         raise ControlError(
             "a resource that apps name stays",

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from idp.protocol.client import Client, Resource, Scope
 from idp.store.accounts import account_of
 from idp.store.audit import Journal
-from idp.store.registry import bump_epoch
+from idp.store.registry import bump_epoch, write_origins
 from idp.store.schema import accounts, clients, resources, scopes
 from idp.store.sessions import disable, end_all
 from idp.store.statements import Prepared
@@ -120,7 +120,8 @@ def _put_entry(connection: Connection, journal: Journal, entry: PutEntry, now: f
         as_seen = sa.update(table).where(key == name, table.c.data == entry.before)
         if connection.execute(as_seen.values(values)).rowcount != 1:
             raise Stale(name)
-    if table is clients:
+    if isinstance(entry.after, Client):
+        write_origins(connection, entry.after)
         event = "client.created" if entry.before is None else "client.changed"
         journal.record(connection, now, event, client_id=name, **entry.detail)
     else:

@@ -1,4 +1,4 @@
-"""When something last happened to the whole installation, by its name: ``backup``."""
+"""When something last happened to the whole installation, by its name."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ _SET = sa.text(
     "INSERT INTO marks (name, at) VALUES (:name, :at) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
     " WHERE excluded.at > marks.at"
 )
+
+
+_CLAIM = sa.text(
+    "INSERT INTO marks (name, at) VALUES (:name, :at) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+    " WHERE excluded.at >= marks.at + :seconds"
+)
+
+
+def claim(connection: Connection, name: str, now: float, seconds: float) -> bool:
+    """Whether it is this caller's turn: true for one of all nodes, and not again for ``seconds``."""
+    return connection.execute(_CLAIM, {"name": name, "at": now, "seconds": seconds}).rowcount == 1
 
 
 def mark(connection: Connection, name: str, now: float) -> None:

@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 
 from idp.protocol.client import Client, Resource, Scope
 from idp.store.audit import Journal
-from idp.store.schema import clients, epoch, resources, scopes
+from idp.store.schema import client_origins, clients, epoch, resources, scopes
+from idp.store.statements import Prepared
 
 _EPOCH = sa.select(epoch.c.value).where(epoch.c.id == 1)
+_CLIENT = Prepared(sa.select(clients.c.data).where(clients.c.client_id == sa.bindparam("client_id")))
 _BUMP = sa.update(epoch).where(epoch.c.id == 1).values(value=epoch.c.value + 1)
 _PAGE = sa.select(clients.c.data).order_by(clients.c.client_id)
 
@@ -28,9 +30,26 @@ def bump_epoch(connection: Connection) -> None:
     connection.execute(_BUMP)
 
 
-def load_clients(connection: Connection) -> dict[str, Client]:
-    rows = connection.execute(sa.select(clients.c.data)).scalars()
-    return {client.client_id: client for client in (msgspec.json.decode(data, type=Client) for data in rows)}
+def find_client(connection: Connection, client_id: str) -> Client | None:
+    data = _CLIENT.first(connection, {"client_id": client_id})
+    return msgspec.json.decode(data["data"], type=Client) if data is not None else None
+
+
+def has_origin(connection: Connection, origin: str) -> bool:
+    """Whether any client's browser part is registered there."""
+    query = sa.select(client_origins.c.origin).where(client_origins.c.origin == origin).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def write_origins(connection: Connection, client: Client) -> None:
+    """Whoever stores a client stores its origins with it."""
+    forget_origins(connection, client.client_id)
+    for origin in sorted(client.origins):
+        connection.execute(sa.insert(client_origins).values(origin=origin, client_id=client.client_id))
+
+
+def forget_origins(connection: Connection, client_id: str) -> None:
+    connection.execute(sa.delete(client_origins).where(client_origins.c.client_id == client_id))
 
 
 def load_resources(connection: Connection) -> dict[str, Resource]:
@@ -89,6 +108,7 @@ def put_client(connection: Connection, journal: Journal, client: Client, now: fl
     data = msgspec.json.encode(client)
     outcome = _put(connection, clients, clients.c.client_id, client.client_id, {"data": data, "updated_at": now})
     if outcome != "unchanged":
+        write_origins(connection, client)
         journal.record(connection, now, f"client.{outcome}", client_id=client.client_id)
     return outcome
 

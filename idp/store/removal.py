@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from idp.store.audit import Journal
-from idp.store.registry import bump_epoch
+from idp.store.registry import bump_epoch, forget_origins
 from idp.store.schema import (
     accounts,
     clients,
@@ -81,6 +81,7 @@ def remove_client(connection: Connection, journal: Journal, client_id: str, now:
     if connection.execute(sa.delete(clients).where(clients.c.client_id == client_id)).rowcount != 1:
         return False
     connection.execute(sa.delete(redirect_uses).where(redirect_uses.c.client_id == client_id))
+    forget_origins(connection, client_id)
     bump_epoch(connection)
     journal.record(connection, now, "client.removed", client_id=client_id, grants=grants_revoked)
     return True

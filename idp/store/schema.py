@@ -33,6 +33,15 @@ clients = sa.Table(
     _time("updated_at"),
 )
 
+# Which origins some client's browser part calls from: what a CORS preflight, which names no client, is asked by.
+client_origins = sa.Table(
+    "client_origins",
+    metadata,
+    sa.Column("origin", sa.String(255), primary_key=True),
+    sa.Column("client_id", sa.String(255), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 resources = sa.Table(
     "resources",
     metadata,

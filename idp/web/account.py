@@ -104,7 +104,7 @@ async def render(
         actions={name: web.path(f"/account/{name}") for name in ("password", "sessions", "apps")},
         t=server.seal(_FORM, Visit(known.session.id)),
         account=account_of(known),
-        shown=shown(server, found, language),
+        shown=await shown(server, found, language),
         done=done,
         errors=errors,
         weakness=weakness,

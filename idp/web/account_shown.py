@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 
+from idp.protocol.client import Client
 from idp.server import Server
 from idp.store.account_page import Access, Happened, OpenSession, Overview
 from idp.web.pages import Resource, Scope
@@ -57,6 +59,9 @@ class SignedIn:
     here: bool
 
 
+Clients = Mapping[str | None, Client | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """One app. ``asks`` is whether it has to ask again once its access was withdrawn."""
@@ -90,12 +95,15 @@ class Shown:
     lines: tuple[Line, ...]
 
 
-def shown(server: Server, found: Overview, language: str) -> Shown:
-    apps = sorted((_allowed(server, access, language) for access in found.apps), key=lambda app: app.name.casefold())
+async def shown(server: Server, found: Overview, language: str) -> Shown:
+    named = {access.client_id for access in found.apps} | {event.client_id for event in found.events}
+    clients = {client_id: await server.client(client_id) for client_id in named}
+    allowed = (_allowed(server, access, clients[access.client_id], language) for access in found.apps)
+    apps = sorted(allowed, key=lambda app: app.name.casefold())
     return Shown(
         tuple(_signed_in(session, language) for session in found.sessions),
         tuple(apps),
-        tuple(_lines(server, found.events, language)),
+        tuple(_lines(clients, found.events, language)),
     )
 
 
@@ -110,8 +118,8 @@ def _signed_in(session: OpenSession, language: str) -> SignedIn:
     )
 
 
-def _allowed(server: Server, access: Access, language: str) -> Allowed:
-    client, registry = server.client(access.client_id), server.registry
+def _allowed(server: Server, access: Access, client: Client | None, language: str) -> Allowed:
+    registry = server.registry
     goals = [destination(uri) for uri in client.redirect_uris] if client else []
     hosts = dict.fromkeys(goal.name if goal.kind != "app" else f"{goal.name}:" for goal in goals)
     own = registry.scopes
@@ -133,7 +141,7 @@ def _allowed(server: Server, access: Access, language: str) -> Allowed:
 _FIRST = {word: place for place, word in enumerate(("openid", "profile", "email", "address", "phone"))}
 
 
-def _lines(server: Server, events: tuple[Happened, ...], language: str) -> list[Line]:
+def _lines(clients: Clients, events: tuple[Happened, ...], language: str) -> list[Line]:
     """The newest, some kinds in a row as one: a flood of wrong passwords must not push out what else happened."""
     runs: list[tuple[Happened, int]] = []
     for event in events:
@@ -144,11 +152,11 @@ def _lines(server: Server, events: tuple[Happened, ...], language: str) -> list[
             break
         else:
             runs.append((event, 1))
-    return [_line(server, event, times, language) for event, times in runs]
+    return [_line(clients, event, times, language) for event, times in runs]
 
 
-def _line(server: Server, happened: Happened, times: int, language: str) -> Line:
-    client = server.client(happened.client_id)
+def _line(clients: Clients, happened: Happened, times: int, language: str) -> Line:
+    client = clients[happened.client_id]
     detail = json.loads(happened.detail)
     network = detail.get("network")
     return Line(

@@ -25,7 +25,7 @@ async def authorize(http: Request) -> Response:
     """GET: decide now. POST never reads the session, which a cross-site POST does not carry: it comes back as GET."""
     if http.method == "POST":
         parameters = await read_as_page(http)
-        target = target_of(http, parameters)
+        target = await target_of(http, parameters)
         try:
             validated(http, parameters, target)
         except Sent as refusal:
@@ -44,7 +44,7 @@ async def resume(http: Request) -> Response:
 
 async def advance(http: Request, parameters: Parameters, waiting: Waiting | None) -> Response:
     """Decide the next step and do it: a page, an error to the client, or a code."""
-    target = target_of(http, parameters)
+    target = await target_of(http, parameters)
     try:
         request = validated(http, parameters, target)
         known = await known_of(http, request)
@@ -65,9 +65,9 @@ async def advance(http: Request, parameters: Parameters, waiting: Waiting | None
     return _to_page(http, step, parameters, waiting)
 
 
-def target_of(http: Request, parameters: Parameters) -> Target:
+async def target_of(http: Request, parameters: Parameters) -> Target:
     """Client and redirect URI, or Shown: from here on errors may be sent there."""
-    client = server_of(http).client(parameters.get("client_id"))
+    client = await server_of(http).client(parameters.get("client_id"))
     return find_target(parameters, client)
 
 

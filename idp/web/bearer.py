@@ -71,7 +71,7 @@ async def accept(server: Server, token: str) -> Accepted | str:
         return "its claims are not those of an access token"
     if not isinstance(expires, (int, float)) or now >= expires:
         return f"it expired {int(now - expires)} s ago" if isinstance(expires, (int, float)) else "it has no exp"
-    client = server.client(client_id if isinstance(client_id, str) else None)
+    client = await server.client(client_id if isinstance(client_id, str) else None)
     if client is None or client.disabled:
         return "its client is unknown or disabled"
     found = await server.database.read(standing, grant, jti)

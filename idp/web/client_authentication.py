@@ -36,7 +36,7 @@ Prove = Callable[[Presented, Client, Server], Awaitable[None]]
 async def authenticate(http: Request, parameters: Parameters, server: Server, methods: Mapping[str, Prove]) -> Client:
     """The proved client. Raises Refused: invalid_client (401), or invalid_request where two methods are mixed."""
     presented = _presented(http, parameters)
-    client = server.client(presented.client_id)
+    client = await server.client(presented.client_id)
     if client is not None:
         http.scope["idp.client"] = client  # CORS answers the calling client's own origins
     if client is None or client.disabled or presented.method not in methods:

@@ -24,7 +24,7 @@ from idp.web.pages import Account, Resource, Scope
 async def consent_page(http: Request) -> Response:
     web = web_of(http)
     waiting = waiting_of(http, http.query_params.get("t"))
-    request = request_of(http, waiting)
+    request = await request_of(http, waiting)
     if isinstance(request, Response):
         return request
     known = await known_of(http, request)
@@ -50,7 +50,7 @@ async def consent_submit(http: Request) -> Response:
     web = web_of(http)
     form = await read_as_page(http)
     waiting = waiting_of_form(http, form, "consent")
-    request = request_of(http, waiting)
+    request = await request_of(http, waiting)
     if isinstance(request, Response):
         return request
     known = await known_of(http, request)
@@ -77,7 +77,7 @@ async def consent_submit(http: Request) -> Response:
 async def select_page(http: Request) -> Response:
     web = web_of(http)
     waiting = waiting_of(http, http.query_params.get("t"))
-    request = request_of(http, waiting)
+    request = await request_of(http, waiting)
     if isinstance(request, Response):
         return request
     known = await known_of(http, request)

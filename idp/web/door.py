@@ -6,7 +6,7 @@ object. Nothing here reads Host or any forwarding header.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,7 +51,7 @@ class Document:
 
 
 class Door:
-    """``documents`` by path; ``cors_paths`` are what a browser app may call; ``origins`` gives the registered ones.
+    """``documents`` by path; ``cors_paths`` are what a browser app may call, from where ``origin_known`` says.
 
     ``loopback_only`` (dev) refuses any other Host: a page of a stranger's domain that resolves to this machine must not
     reach a provider whose passwords everybody knows.
@@ -62,14 +62,14 @@ class Door:
         app: ASGIApp,
         documents: Mapping[str, Document],
         cors_paths: frozenset[str],
-        origins: Callable[[], frozenset[str]],
+        origin_known: Callable[[str], Awaitable[bool]],
         *,
         loopback_only: bool = False,
     ) -> None:
         self._app = app
         self._documents = documents
         self._cors_paths = cors_paths
-        self._origins = origins
+        self._origin_known = origin_known
         self._loopback_only = loopback_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +108,8 @@ class Door:
 
     async def _for_browsers(self, origin: str, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
-            await _preflight(origin if origin in self._origins() else None, send)
+            known = await self._origin_known(origin)
+            await _preflight(origin if known else None, send)
             return
 
         async def with_origin(message: Message) -> None:

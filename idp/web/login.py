@@ -77,10 +77,10 @@ def asker_of(client: Client) -> Asker:
     return Asker(client.name, client.client_uri, client.logo_uri, client.policy_uri, client.tos_uri)
 
 
-def request_of(http: Request, waiting: Waiting) -> AuthorizationRequest | Response:
+async def request_of(http: Request, waiting: Waiting) -> AuthorizationRequest | Response:
     """The waiting request, checked again; a client changed meanwhile gets its error as any request would."""
     parameters = waiting.parameters
-    target = target_of(http, parameters)
+    target = await target_of(http, parameters)
     try:
         return validated(http, parameters, target)
     except Sent as refusal:
@@ -99,7 +99,7 @@ async def _render(
     web: Web = web_of(http)
     asked: dict[str, Any] = {"locale": locale_of(http), "login_hint": username}
     if waiting.home is None:
-        request = request_of(http, waiting)
+        request = await request_of(http, waiting)
         if isinstance(request, Response):
             return request
         again = not errors and await known_of(http, request) is not None
@@ -123,7 +123,7 @@ async def _render(
 
 async def _cancel(http: Request, waiting: Waiting) -> Response:
     """The person leaves without signing in: the client hears ``access_denied`` (RFC 6749 4.1.2.1)."""
-    request = request_of(http, waiting)
+    request = await request_of(http, waiting)
     if isinstance(request, Response):
         return request
     server = web_of(http).server

@@ -43,7 +43,7 @@ async def logout(http: Request) -> Response:
         sealed = web.server.seal(_POSTED, Leaving(tuple(form.pairs()), web.server.now()))
         return see_other(f"{web.path('/logout')}?t={sealed}")
     parameters = _posted(http) or query_as_page(http)
-    hint, client = _who_asks(http, parameters)
+    hint, client = await _who_asks(http, parameters)
     return_to = _return_address(parameters, client)
     known = await _known(http)
     if known is None:
@@ -70,7 +70,7 @@ async def logout(http: Request) -> Response:
 async def logged_out(http: Request) -> Response:
     web = web_of(http)
     done = web.server.unseal(_DONE, http.query_params.get("t") or "", Leaving)
-    client = web.server.client(done.client_id) if done else None
+    client = await web.server.client(done.client_id) if done else None
     return web.pages.page("logged-out", locale=locale_of(http), client=asker_of(client) if client else None)
 
 
@@ -82,7 +82,7 @@ async def _confirmed(http: Request, form: Parameters) -> Response:
     if leaving is None:
         raise _expired()
     parameters = Parameters(leaving.pairs)
-    _, client = _who_asks(http, parameters)
+    _, client = await _who_asks(http, parameters)
     return_to = _return_address(parameters, client)
     if known is None or known.session.id != leaving.session:
         return _gone(http, return_to, client)
@@ -111,7 +111,7 @@ def _gone(http: Request, return_to: str | None, client: Client | None) -> Respon
     return see_other(f"{web.path('/logged-out')}?t={sealed}")
 
 
-def _who_asks(http: Request, parameters: Parameters) -> tuple[Hint | None, Client | None]:
+async def _who_asks(http: Request, parameters: Parameters) -> tuple[Hint | None, Client | None]:
     """The client by its ID token, or by ``client_id``; both must agree (section 2)."""
     server = web_of(http).server
     text, client_id = parameters.get("id_token_hint"), parameters.get("client_id")
@@ -125,7 +125,7 @@ def _who_asks(http: Request, parameters: Parameters) -> tuple[Hint | None, Clien
             expected="an ID token this server issued to the calling client",
             mend="Send the last ID token the client received; leave it out to have the person asked.",
         )
-    return hint, server.client(hint.client_id if hint else client_id)
+    return hint, await server.client(hint.client_id if hint else client_id)
 
 
 def _return_address(parameters: Parameters, client: Client | None) -> str | None:
@@ -163,7 +163,8 @@ async def _also(http: Request, known: Known, asking: Client | None) -> tuple[str
     """Names of the other apps that will hear of it."""
     server = web_of(http).server
     joined = await server.database.read(sessions.joined_clients, known.session.id)
-    clients = [server.client(client_id) for client_id in joined if asking is None or client_id != asking.client_id]
+    others = [client_id for client_id in joined if asking is None or client_id != asking.client_id]
+    clients = [await server.client(client_id) for client_id in others]
     return tuple(sorted(client.name for client in clients if client is not None))
 
 

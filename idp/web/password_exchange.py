@@ -42,7 +42,7 @@ class _Refresh(msgspec.Struct, frozen=True):
 
 async def obtain(http: Request) -> Response:
     """``{"username", "password"}`` -> ``{"access", "refresh"}``; 401 in simplejwt's words."""
-    server, client = server_of(http), _client(http)
+    server, client = server_of(http), await _client(http)
     if client is None:
         return _answer(http, {"detail": "Not found."}, 404)
     fields = await _fields(http, ("username", "password"))
@@ -65,7 +65,7 @@ async def obtain(http: Request) -> Response:
 
 async def refresh(http: Request) -> Response:
     """``{"refresh"}`` -> ``{"access"}`` alone: simplejwt's default does not rotate."""
-    server, client = server_of(http), _client(http)
+    server, client = server_of(http), await _client(http)
     if client is None:
         return _answer(http, {"detail": "Not found."}, 404)
     fields = await _fields(http, ("refresh",))
@@ -83,7 +83,7 @@ async def refresh(http: Request) -> Response:
 
 async def verify(http: Request) -> Response:
     """``{"token"}`` -> ``{}`` for a live access or refresh token of ours."""
-    server, client = server_of(http), _client(http)
+    server, client = server_of(http), await _client(http)
     if client is None:
         return _answer(http, {"detail": "Not found."}, 404)
     fields = await _fields(http, ("token",))
@@ -125,9 +125,9 @@ async def _access(server: Server, client: Client, account: Account, grant_id: st
     return str(answer["access_token"])
 
 
-def _client(http: Request) -> Client | None:
+async def _client(http: Request) -> Client | None:
     server = server_of(http)
-    client = server.client(server.settings.password_exchange_client)
+    client = await server.client(server.settings.password_exchange_client)
     return None if client is None or client.disabled else client
 
 

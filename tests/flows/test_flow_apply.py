@@ -28,7 +28,7 @@ async def test_a_client_names_resources_that_exist(provider: Provider, member: s
         await provider.apply(f'{CLIENT}{member} = ["https://orders.tset"]\n{RESOURCE}')
     assert "https://orders.tset of client orders-app" in refused.value.received
     assert "https://orders.test" in refused.value.expected
-    assert provider.server.client("orders-app") is None
+    assert await provider.server.client("orders-app") is None
     assert "https://orders.test" not in provider.server.registry.resources, "nothing of the file was applied"
 
 

@@ -44,7 +44,7 @@ async def test_a_plan_writes_nothing_and_the_apply_does_what_it_said(provider: P
     drawn = await planned(provider, text)
     assert {entry["outcome"] for entry in drawn.values()} == {"created"}
     assert await provider.control("audit.tail", limit=10_000) == before
-    assert provider.server.client("planned") is None
+    assert await provider.server.client("planned") is None
     assert await planned(provider, text, plan=False) == drawn
     assert {entry["outcome"] for entry in (await planned(provider, text)).values()} == {"unchanged"}
 
@@ -172,7 +172,7 @@ async def test_what_changed_in_between_is_looked_at_again(
     found = await planned(provider, text, plan=False)
     assert {"name": "disabled", "old": "true", "new": "false"} in found["web"]["members"]
     assert found["rosa"]["outcome"] == "created"
-    client = provider.server.client("web")
+    client = await provider.server.client("web")
     assert client is not None
     assert (client.client_name, client.disabled) == ("Shop", False)
 

@@ -67,13 +67,13 @@ async def test_a_refresh_token_over_two_nodes_has_one_successor(database: str, t
 
 async def test_what_one_node_changes_is_in_effect_at_the_other_within_a_second(database: str, tmp_path: Path) -> None:
     async with two_nodes(database, tmp_path) as (one, two):
-        assert two.server.client("late") is None
+        assert await two.server.client("late") is None
         await one.apply(
             '[[clients]]\nclient_id = "late"\nclient_secret = "late-secret-0123456789"\nscope = ""\n'
             'grant_types = ["client_credentials"]\n'
         )
         began = time.monotonic()
-        while two.server.client("late") is None:
+        while await two.server.client("late") is None:
             assert time.monotonic() - began < 1
             await asyncio.sleep(0.02)
 

@@ -20,6 +20,7 @@ from support.old_schema import old_database, populate, rows_of
 import idp.store.keys  # noqa: F401 - its tables stand on the same metadata
 from idp.store import migrate
 from idp.store.database import Database
+from idp.store.registry import has_origin
 from idp.store.schema import metadata
 
 SCRIPTS = Path(migrate.__file__).parent / "migrations"
@@ -140,6 +141,7 @@ def test_an_upgrade_keeps_every_row_and_what_the_old_program_writes_still_fits(s
     assert store.read_now(lambda c: compare_metadata(MigrationContext.configure(c), metadata)) == []
     after = store.read_now(rows_of, old)
     assert {**after, "alembic_version": None} == {**before, "alembic_version": None}
+    assert all(store.read_now(has_origin, f"https://app{number}.test") for number in range(3))
     # A node that was not replaced yet: its statements name the columns of its own time.
     store.write_now(populate, old, range(3, 5))
     assert all(

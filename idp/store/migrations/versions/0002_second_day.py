@@ -1,7 +1,10 @@
 """What the second day needs: buckets of tries, marks, uses of redirect URIs, and where a session is."""
 
+import msgspec
 import sqlalchemy as sa
 from alembic import op
+
+from idp.protocol.client import Client
 
 revision = "0002"
 down_revision = "0001"
@@ -32,6 +35,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("client_id", "uri_hash"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "client_origins",
+        sa.Column("origin", sa.String(length=255), nullable=False),
+        sa.Column("client_id", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("origin", "client_id"),
+        sqlite_with_rowid=False,
+    )
+    _write_origins()
     # Columns that may be null: the program of 0001 goes on writing while this runs (decision 25).
     op.add_column("sessions", sa.Column("user_agent", sa.String(length=255), nullable=True))
     op.add_column("sessions", sa.Column("network", sa.String(length=64), nullable=True))
@@ -43,7 +54,18 @@ def upgrade() -> None:
         op.alter_column("clients", "client_id", type_=sa.String(length=255, collation="C"))
 
 
+def _write_origins() -> None:
+    connection = op.get_bind()
+    rows = connection.execute(sa.text("SELECT data FROM clients")).scalars().all()
+    found = [msgspec.json.decode(bytes(data), type=Client) for data in rows]
+    values = [{"client_id": client.client_id, "origin": origin} for client in found for origin in client.origins]
+    if values:
+        statement = "INSERT INTO client_origins (client_id, origin) VALUES (:client_id, :origin)"
+        connection.execute(sa.text(statement), values)
+
+
 def downgrade() -> None:
+    op.drop_table("client_origins")
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column("clients", "client_id", type_=sa.String(length=255))
         op.alter_column("accounts", "username", type_=sa.String(length=255))
