@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 import idp
 from idp.accounts.passwords import PasswordPool
+from idp.accounts.turnstile import Turnstile
 from idp.admission import Admission
 from idp.features import FEATURES, Feature
 from idp.features.announced import documents, metadata
@@ -34,7 +35,7 @@ from idp.keyring.issuing import Issuer
 from idp.keyring.key_encryption import KeyEncryptionRing
 from idp.outbound import Outbound
 from idp.protocol.checks import CORE_CHECKS
-from idp.protocol.errors import Busy, Refused
+from idp.protocol.errors import Busy, Refused, Throttled
 from idp.protocol.key_plan import KeyPlan
 from idp.server import Server, base64url
 from idp.settings import Settings
@@ -162,6 +163,7 @@ def make_server(
         keyring=keyring,
         outbound=Outbound(settings.outbound.allow, settings.outbound.ca_file, loopback=settings.mode == "dev"),
         passwords=PasswordPool(settings.passwords.workers, settings.passwords.queue),
+        turnstile=Turnstile(settings.passwords.workers or os.cpu_count() or 1, settings.passwords.queue),
         issuer_of_tokens=Issuer(settings, keyring, lambda: base64url(randomness(16))),
         grants=grants,
         checks=CORE_CHECKS,
@@ -247,6 +249,7 @@ def _admission(base: str, settings: Settings, public: Iterable[str]) -> Admissio
 _ON_ERROR: dict[type[Exception], OnError] = {
     Refused: refusals.on_refused,
     Busy: refusals.on_busy,
+    Throttled: refusals.on_throttled,
     Unavailable: refusals.on_busy,
     KeyringError: refusals.on_busy,
     HTTPException: refusals.on_http_error,

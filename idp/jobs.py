@@ -41,8 +41,9 @@ async def flush_failed_logins(server: Server) -> None:
 
 
 async def flush_refusals(server: Server) -> None:
-    if server.journal.pending("requests.refused"):
-        await server.database.write(server.journal.flush, server.now(), "requests.refused")
+    for event in ("requests.refused", "login.throttled"):
+        if server.journal.pending(event):
+            await server.database.write(server.journal.flush, server.now(), event)
 
 
 async def sweep_expired(server: Server) -> None:

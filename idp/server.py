@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -61,6 +62,15 @@ class PasswordHasher(Protocol):
     def close(self) -> None: ...
 
 
+class Turnstile(Protocol):
+    """What stands before the hashing threads: a bounded line, and who was just refused (decision 16)."""
+
+    def turn(self, key: bytes) -> AbstractAsyncContextManager[None]: ...
+    def refused(self, keys: Iterable[bytes], now: float) -> tuple[bytes, float] | None: ...
+    def refuse(self, key: bytes, now: float, wait: float) -> None: ...
+    def open(self, keys: Iterable[bytes]) -> None: ...
+
+
 def base64url(data: bytes) -> str:
     """Without padding (RFC 4648 5, RFC 7515 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
@@ -87,6 +97,7 @@ class Server:
     keyring: Keyring
     outbound: Outbound
     passwords: PasswordHasher
+    turnstile: Turnstile
     issuer_of_tokens: Issuer
     grants: Mapping[str, GrantFunction]
     checks: Sequence[Check]

@@ -16,6 +16,7 @@ from msgspec import Meta
 from .config.gathering import Gathered
 from .config.problems import ConfigurationError
 from .config.reading import Field, Secret, fields
+from .settings_limits import Limits
 from .settings_rules import combination_problems
 
 Mode = Literal["dev", "serve"]
@@ -138,6 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lifetimes: Lifetimes = Lifetimes()
     keys: Keys = Keys()
     passwords: Passwords = Passwords()
+    limits: Limits = Limits()
     overload: Overload = Overload()
     outbound: Outbound = Outbound()
 

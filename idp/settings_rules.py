@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from .config.addresses import is_loopback_host
 from .config.database_url import database_url_problem
 from .config.problems import Problem, quoted
+from .settings_limits import limit_problems
 from .settings_network import network_problems
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def combination_problems(settings: Settings) -> Iterator[Named]:
     if settings.database and (problem := database_url_problem(settings.database.reveal())):
         yield "database", problem
     yield from network_problems(settings)
+    yield from limit_problems(settings)
     yield from _keys(settings)
     yield from _lifetimes(settings)
     yield from _names(settings)

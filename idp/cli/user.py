@@ -106,6 +106,20 @@ def logout(desk: Desk, username: str) -> None:
 
 @user.command()
 @click.argument("username")
+@pass_desk
+def unlock(desk: Desk, username: str) -> None:
+    """Forget the failed sign-ins to USERNAME: the account's own limit begins anew. Limits on networks stay."""
+    result = desk.call("user.unlock", username=username)
+    failed = f"{result['tries']} of {result['limit']} failed sign-ins counted, now none"
+    say.line(f"{say.printable(username)}: {failed}")
+    say.next_commands(
+        ("idp audit tail", "login.failed says when they failed"),
+        (f"idp user passwd {_word(username)}", "if the password is forgotten"),
+    )
+
+
+@user.command()
+@click.argument("username")
 @click.confirmation_option("--yes", prompt="The account and what apps were allowed cannot be brought back. Remove it?")
 @pass_desk
 def remove(desk: Desk, username: str) -> None:

@@ -22,6 +22,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "user.enable": people.enable,
     "user.logout": people.logout,
     "user.remove": people.remove,
+    "user.unlock": people.unlock,
     "user.list": people.listing,
     "user.import": importing.add,
     "user.import.known": importing.known,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from idp.accounts.guessing import account_bucket
 from idp.control.errors import ControlError
 from idp.grants.refresh_token import earns_refresh, format_refresh_token
 from idp.manifest_people import username_problem
@@ -14,7 +15,7 @@ from idp.protocol.client import Account, Client
 from idp.protocol.errors import Busy, Refused
 from idp.protocol.prompts import may_act
 from idp.server import Server
-from idp.store import accounts, grants, removal, sessions
+from idp.store import accounts, attempts, grants, removal, sessions
 
 SAMPLE_CLIENT = "sample"
 
@@ -170,6 +171,15 @@ async def remove(server: Server, username: str) -> dict[str, Any]:
     for wake in server.after_commit:
         wake()
     return {"username": username, "sub": person.id, "sessions_ended": held[0], "grants_ended": held[1]}
+
+
+async def unlock(server: Server, username: str) -> dict[str, Any]:
+    """Forget the failed sign-ins to a user name; answers how many still counted. Limits on networks are untouched."""
+    person = await _existing(server, username)
+    bucket = account_bucket(server, username)
+    tries = await server.database.write(attempts.unlock, server.journal, bucket, person.id, server.now())
+    server.turnstile.open([bucket.key])
+    return {"username": username, "sub": person.id, "tries": tries, "limit": bucket.limit.capacity}
 
 
 async def _existing(server: Server, username: str) -> Account:

@@ -69,6 +69,14 @@ class Busy(Exception):
         self.retry_after = retry_after
 
 
+class Throttled(Exception):
+    """Too many tries failed: 429 with Retry-After, nothing was looked at and nothing has changed."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("throttled")
+        self.retry_after = retry_after
+
+
 def invalid_client(description: str, *, received: str = "", expected: str = "", mend: str = "") -> Refused:
     """401 as RFC 6749 5.2 asks, with the challenge for a client that used the Authorization header."""
     return Refused(

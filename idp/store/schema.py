@@ -197,8 +197,8 @@ audit = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Buckets of tries (decision 16): `level` tries were in the bucket at `at`, and it empties from then on. The key is the
-# hash of what is limited, so that neither a user name nor an address stands here.
+# Buckets of tries (decision 16): at `at` the bucket was `level` full (1 is the whole of it); then it empties, and is
+# empty at `expires_at`. The key is a keyed hash of what is limited: neither a user name nor an address stands here.
 attempts = sa.Table(
     "attempts",
     metadata,

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from idp.store.schema import (
+    attempts,
     codes,
     grants,
     logout_deliveries,
@@ -101,6 +102,7 @@ def _sessions(now: float) -> Condition:
 _EXPIRED: tuple[tuple[sa.Table, Callable[[float], Condition]], ...] = (
     (codes, _codes),
     (spent_values, lambda now: spent_values.c.expires_at < now),
+    (attempts, lambda now: attempts.c.expires_at < now),  # empty by then, as if it had never been
     (revoked_tokens, lambda now: revoked_tokens.c.expires_at < now),
     (refresh_tokens, lambda now: refresh_tokens.c.expires_at < now - _DAY),
     (grants, _grants),

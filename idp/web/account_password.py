@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from idp.accounts import devices
 from idp.accounts.sign_in import prove_password
 from idp.accounts.strength import weakness_of
-from idp.protocol.errors import Busy
+from idp.protocol.errors import Busy, Throttled
 from idp.protocol.parameters import Parameters
 from idp.store.account_page import change_own_password
 from idp.store.sessions import Known, SignIn
@@ -23,7 +24,8 @@ async def change_password(http: Request) -> Response:
     if isinstance(posted, Response):
         return posted
     known, form = posted
-    server = web_of(http).server
+    web = web_of(http)
+    server, device = web.server, web.device_cookie.read(http.headers.raw)
     current, fresh = form.get("current_password") or "", form.get("new_password") or ""
     errors = _unfit(form)
     weakness = None
@@ -32,14 +34,16 @@ async def change_password(http: Request) -> Response:
     if errors or weakness:
         return await render(http, known, errors=errors, weakness=weakness, status=400)
     try:
-        proved = await prove_password(server, known.account.username, current)
-        if proved is None or proved.id != known.account.id:
+        proved = await prove_password(server, known.account.username, current, network_of(http), device)
+        if proved is None or proved.account.id != known.account.id:
             return await render(http, known, errors=("current",), status=401)
         if fresh == current:
             return await render(http, known, errors=("same",), status=400)
         hashed = await server.passwords.hash(fresh)
     except Busy as busy:
         return await render(http, known, errors=("busy",), retry_after=busy.retry_after, status=503)
+    except Throttled as refused:
+        return await render(http, known, errors=("throttled",), retry_after=refused.retry_after, status=429)
     return await _changed(http, known, hashed)
 
 
@@ -72,4 +76,6 @@ async def _changed(http: Request, known: Known, hashed: str) -> Response:
     wake(http)
     response = back(http, sign_in.session_id, "password")
     web.session_cookie.write(response, sign_in.cookie, lifetime)
+    before = devices.recognise(server, web.device_cookie.read(http.headers.raw))
+    web.device_cookie.write(response, devices.seal(server, known.account.id, hashed, before), devices.LIFETIME)
     return response

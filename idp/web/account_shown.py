@@ -89,18 +89,18 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class View:
     sessions: tuple[SignedIn, ...]
     apps: tuple[Allowed, ...]
     lines: tuple[Line, ...]
 
 
-async def shown(server: Server, found: Overview, language: str) -> Shown:
+async def shown(server: Server, found: Overview, language: str) -> View:
     named = {access.client_id for access in found.apps} | {event.client_id for event in found.events}
     clients = {client_id: await server.client(client_id) for client_id in named}
     allowed = (_allowed(server, access, clients[access.client_id], language) for access in found.apps)
     apps = sorted(allowed, key=lambda app: app.name.casefold())
-    return Shown(
+    return View(
         tuple(_signed_in(session, language) for session in found.sessions),
         tuple(apps),
         tuple(_lines(clients, found.events, language)),

@@ -16,6 +16,7 @@ from idp.protocol.client import Client
 from idp.protocol.errors import Refused, invalid_client, visible
 from idp.protocol.parameters import Parameters
 from idp.server import Server
+from idp.web.context import web_of
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NO_SECRET = (hashlib.sha256(b"no client has this secret").digest(),)
@@ -39,6 +40,21 @@ async def authenticate(http: Request, parameters: Parameters, server: Server, me
     client = await server.client(presented.client_id)
     if client is not None:
         http.scope["idp.client"] = client  # CORS answers the calling client's own origins
+    guessable = client is None or client.token_endpoint_auth_method != "none"
+    failures = web_of(http).client_failures
+    if guessable:
+        failures.refuse_guessing(http, client, presented.client_id)
+    try:
+        proved = await _proved(presented, client, server, methods)
+    except Refused as refusal:
+        if guessable and refusal.status == 401:
+            failures.note(http, client)
+        raise
+    http.scope["idp.proved"] = not proved.public
+    return proved
+
+
+async def _proved(presented: Presented, client: Client | None, server: Server, methods: Mapping[str, Prove]) -> Client:
     if client is None or client.disabled or presented.method not in methods:
         if presented.secret is not None:
             _secret_matches(_NO_SECRET, presented.secret)
@@ -56,7 +72,6 @@ async def authenticate(http: Request, parameters: Parameters, server: Server, me
             mend="Set the client library to the registered token_endpoint_auth_method, or change the registration.",
         )
     await methods[presented.method](presented, client, server)
-    http.scope["idp.proved"] = not client.public
     return client
 
 

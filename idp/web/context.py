@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from idp.server import Server
-from idp.web.cookies import Cookie, browser_cookie, session_cookie
+from idp.web.cookies import Cookie, browser_cookie, device_cookie, session_cookie
+from idp.web.limits import ClientFailures
 from idp.web.pages import Pages
 from idp.web.peer import Proxies
 
@@ -22,21 +23,26 @@ class Web:
     pages: Pages
     session_cookie: Cookie
     browser_cookie: Cookie
+    device_cookie: Cookie
     origin: str
     base: str
     proxies: Proxies
+    client_failures: ClientFailures
 
     @classmethod
     def of(cls, server: Server, pages: Pages) -> Web:
-        parts = urlsplit(server.issuer)
+        parts, settings = urlsplit(server.issuer), server.settings
+        proxies = Proxies(settings.trusted_proxies, settings.proxy_hops)
         return cls(
             server,
             pages,
             session_cookie(server.issuer),
             browser_cookie(server.issuer),
+            device_cookie(server.issuer),
             f"{parts.scheme}://{parts.netloc}",
             parts.path,
-            Proxies(server.settings.trusted_proxies, server.settings.proxy_hops),
+            proxies,
+            ClientFailures(settings.limits, proxies, server.now),
         )
 
     def path(self, name: str) -> str:

@@ -1,6 +1,7 @@
-"""The two cookies: ``idp`` names a session, ``idp-browser`` a browser that began a request (decision 14).
+"""The cookies: ``idp`` names a session, ``idp-browser`` a browser that began a request (decision 14), ``idp-device``
+one in which a person signed in before (decision 16).
 
-On https both carry the ``__Host-`` prefix, which a neighbouring host cannot set.
+On https all carry the ``__Host-`` prefix, which a neighbouring host cannot set.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 _MAX_VALUE = 128
+_MAX_SEALED = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
     name: str
     secure: bool
+    most: int = _MAX_VALUE
 
     def read(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         """The value, or None where absent, oversized, or sent twice with different values (a tossed cookie)."""
@@ -31,7 +34,7 @@ class Cookie:
         if len(found) != 1:
             return None
         value = found.pop()
-        return value.decode("ascii") if 0 < len(value) <= _MAX_VALUE and value.isascii() else None
+        return value.decode("ascii") if 0 < len(value) <= self.most and value.isascii() else None
 
     def write(self, response: Response, value: str, max_age: int) -> None:
         response.set_cookie(self.name, value, max_age, path="/", secure=self.secure, httponly=True, samesite="lax")
@@ -48,6 +51,10 @@ def browser_cookie(issuer: str) -> Cookie:
     return _named("idp-browser", issuer)
 
 
-def _named(name: str, issuer: str) -> Cookie:
+def device_cookie(issuer: str) -> Cookie:
+    return _named("idp-device", issuer, _MAX_SEALED)
+
+
+def _named(name: str, issuer: str, most: int = _MAX_VALUE) -> Cookie:
     secure = issuer.startswith("https:")
-    return Cookie(f"__Host-{name}" if secure else name, secure)
+    return Cookie(f"__Host-{name}" if secure else name, secure, most)

@@ -8,9 +8,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from idp.accounts import devices
 from idp.accounts.sign_in import prove_password
 from idp.protocol.client import Client
-from idp.protocol.errors import Busy, Sent
+from idp.protocol.errors import Busy, Sent, Throttled
 from idp.protocol.request import AuthorizationRequest
 from idp.store.authorization import deny
 from idp.store.sessions import SignIn, begin
@@ -37,19 +38,25 @@ async def login_submit(http: Request) -> Response:
     if missing:
         return await _render(http, waiting, username=username, errors=missing, status=400)
     try:
-        account = await prove_password(web.server, username, password)
+        proved = await prove_password(
+            web.server, username, password, network_of(http), web.device_cookie.read(http.headers.raw)
+        )
     except Busy as busy:
         return await _render(
             http, waiting, username=username, errors=("busy",), retry_after=busy.retry_after, status=503
         )
-    if account is None:
+    except Throttled as throttled:
+        return await _render(
+            http, waiting, username=username, errors=("throttled",), retry_after=throttled.retry_after, status=429
+        )
+    if proved is None:
         return await _render(http, waiting, username=username, errors=("credentials",), status=401)
     cookie = web.server.random_id(32)
     session_id = await web.server.database.write(
         begin,
         web.server.journal,
         SignIn(
-            account_id=account.id,
+            account_id=proved.account.id,
             amr="pwd",
             cookie=cookie,
             session_id=web.server.random_id(16),
@@ -64,6 +71,7 @@ async def login_submit(http: Request) -> Response:
         wake()  # another person's session may have ended with this: its apps hear at once
     response = _home(web, msgspec.structs.replace(waiting, signed_in=session_id))
     web.session_cookie.write(response, cookie, web.server.settings.lifetimes.session_absolute)
+    web.device_cookie.write(response, proved.device, devices.LIFETIME)
     return response
 
 

@@ -17,11 +17,12 @@ from idp.accounts.sign_in import prove_password
 from idp.jose import JoseError, loads_strict
 from idp.protocol.authorization import Authorization
 from idp.protocol.client import Account, Client
+from idp.protocol.errors import Throttled
 from idp.server import Server
 from idp.store import grants
 from idp.store.tokens import standing
 from idp.web.bearer import accept
-from idp.web.context import server_of
+from idp.web.context import network_of, server_of
 from idp.web.forms import json_response
 
 log = logging.getLogger("idp.deprecated")
@@ -48,10 +49,14 @@ async def obtain(http: Request) -> Response:
     fields = await _fields(http, ("username", "password"))
     if isinstance(fields, Response):
         return fields
-    account = await prove_password(server, fields["username"], fields["password"])
-    if account is None:
+    try:
+        proved = await prove_password(server, fields["username"], fields["password"], network_of(http))
+    except Throttled as throttled:
+        return _throttled(http, throttled.retry_after)
+    if proved is None:
         detail = "No active account found with the given credentials"
         return _answer(http, {"detail": detail, "code": "no_active_account"}, 401)
+    account = proved.account
     log.warning("deprecated: %s exchanged a password at /api/token/; the way to go is %s", client.client_id, _HOW)
     now, grant_id = server.now(), server.random_id(16)
     await server.database.write(
@@ -141,6 +146,14 @@ async def _fields(http: Request, names: tuple[str, ...]) -> dict[str, str] | Res
         return _answer(http, {"non_field_errors": ["Invalid data. Expected a dictionary."]}, 400)
     wrong = {name: ["This field is required."] for name in names if not isinstance(members.get(name), str)}
     return _answer(http, wrong, 400) if wrong else {name: str(members[name]) for name in names}
+
+
+def _throttled(http: Request, seconds: int) -> Response:
+    """As Django REST framework says it."""
+    detail = f"Request was throttled. Expected available in {seconds} second{'' if seconds == 1 else 's'}."
+    response = _answer(http, {"detail": detail}, 429)
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _answer(http: Request, members: dict[str, Any], status: int = 200) -> Response:

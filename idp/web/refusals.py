@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from idp.keyring import KeyringError
-from idp.protocol.errors import Busy, Refused, Shown, visible
+from idp.protocol.errors import Busy, Refused, Shown, Throttled, visible
 from idp.store.audit import record_refusal
 from idp.store.database import Unavailable
 from idp.web.context import locale_of, server_of, web_of
@@ -86,6 +86,15 @@ async def on_busy(http: Request, error: Exception) -> Response:
         return web_of(http).pages.page("busy", locale=locale_of(http), retry_after=seconds)
     members = {"error": "temporarily_unavailable", "error_description": "The server is busy; ask again shortly."}
     return json_response(members, 503, {"Retry-After": str(seconds)})
+
+
+async def on_throttled(http: Request, error: Exception) -> Response:
+    """429 with Retry-After, where no page of its own says it."""
+    seconds = error.retry_after if isinstance(error, Throttled) else 1
+    if "text/html" in http.headers.get("accept", ""):
+        return web_of(http).pages.page("busy", locale=locale_of(http), status=429, retry_after=seconds)
+    members = {"error": "temporarily_unavailable", "error_description": "Too many tries failed; ask again later."}
+    return json_response(members, 429, {"Retry-After": str(seconds)})
 
 
 async def on_gone(http: Request, error: Exception) -> Response:

@@ -38,7 +38,7 @@ _SECRET = re.compile(r"\b(?:ac|rt)\.[A-Za-z0-9_.-]{22,}|\beyJ[A-Za-z0-9_-]+\.[A-
 _FIELD = re.compile(r'name="t" value="([^"]+)"')
 
 # Counters and lines of record may follow a refusal; anything else that moves is a state change (U6).
-_RECORDS = frozenset({"audit"})
+_RECORDS = frozenset({"audit", "attempts"})
 
 
 async def look_at(response: httpx2.Response) -> None:
@@ -181,7 +181,7 @@ class World:
         return await self.api.http.get("/userinfo", headers={"Authorization": f"Bearer {token}", **headers})
 
     def dump(self) -> dict[str, list[Any]]:
-        """Every table's rows, the audit left out."""
+        """Every table's rows, audit and counted tries left out."""
         return {name: rows for name, rows in self.server.database.read_now(_dump).items() if name not in _RECORDS}
 
     @asynccontextmanager

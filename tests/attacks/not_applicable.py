@@ -5,7 +5,6 @@ from __future__ import annotations
 _PAR = "no pushed authorization requests; RO-07 shows that the endpoint is not mounted"
 _JAR = "no request objects; RO-01, RO-02 and RO-05 show that they are refused unread"
 _FETCH = "the server fetches nothing a client names: keys are registered by value (jwks), never by address"
-_LIMITS = "no attempt limiter yet; the bounded password pool (DS-10) is what slows guessing"
 _DEVICE = "no device flow"
 _REGISTRATION = "no registration over HTTP; the same checks run on the apply file (RU-12, XS-03, JW-14)"
 _FACTORS = "no second factor, passkey, recovery or mail"
@@ -21,12 +20,7 @@ NOT_APPLICABLE: dict[str, str] = {
     "SF-11": _FETCH,
     "EN-03": "no reset, registration or passkey form",
     "EN-07": _FACTORS,
-    "BF-01": _LIMITS,
-    "BF-02": _LIMITS,
-    "BF-05": _LIMITS,
     "BF-07": _FACTORS,
-    "BF-08": _LIMITS,
-    "BF-11": _LIMITS,
     "TS-09": "subject_types_supported is public alone",
     "DV-01": _DEVICE,
     "DV-02": _DEVICE,

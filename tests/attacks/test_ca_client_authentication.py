@@ -7,16 +7,21 @@ import hashlib
 import hmac
 
 import pytest
+from attack_crowd import browser_at
 from attack_support import Browser, World, assert_refused
 from attack_world import (
     ASSERTION_TYPE,
     ISSUER,
     SECRETS,
     assertion,
+    credentials,
     forge,
     redeeming,
     with_assertion,
 )
+
+from idp.protocol.limits import Limit
+from idp.web.limits import Buckets
 
 pytestmark = pytest.mark.anyio
 WRONG = (401, 400)
@@ -153,10 +158,60 @@ async def test_ca_06_form_encoded_halves_are_read(world: World) -> None:
     assert response.status_code == 200
 
 
-async def test_ca_15_guessing_is_paid_for_and_locks_nobody_out(world: World) -> None:
-    """Secrets are 256 bits and compared as hashes: 300 wrong ones change nothing, and the client works on."""
-    async with world.unchanged():
-        for number in range(300):
-            response = await world.api.http.post("/token", data=MACHINE, auth=("web", f"{number:032}"))
-            assert_refused(response, (401, 429), "invalid_client")
-    assert (await world.post("/token", MACHINE, "web")).status_code == 200
+async def test_ca_15_guessing_is_throttled_and_locks_nobody_out(fresh: World) -> None:
+    """1,000 wrong secrets for ``web`` in 60 s from one address."""
+    near, far = browser_at(fresh, "198.51.100.8"), browser_at(fresh, "203.0.113.9")
+    guesser = browser_at(fresh, "198.51.100.7").http
+    statuses = []
+    for number in range(1_000):
+        fresh.provider.clock.advance(0.06)
+        response = await guesser.post("/token", data=MACHINE, auth=("web", f"{number:032}"))
+        assert_refused(response, (401, 429), "invalid_client")
+        statuses.append(response.status_code)
+        if number % 100 == 99:
+            for http in (guesser, near.http, far.http):
+                assert (await http.post("/token", data=MACHINE, auth=credentials("svc"))).status_code == 200
+    assert statuses[:100] == [401] * 100
+    assert statuses.count(401) <= 200
+    assert 0 < int(response.headers["retry-after"]) <= 60
+    assert (await guesser.post("/token", data=MACHINE, auth=credentials("web"))).status_code == 429
+    for http in (near.http, far.http):
+        assert (await http.post("/token", data=MACHINE, auth=credentials("web"))).status_code == 200
+    for path in ("/introspect", "/revoke"):
+        assert (await guesser.post(path, data={"token": "x"}, auth=credentials("web"))).status_code == 429
+    fresh.provider.clock.advance(60)
+    assert (await guesser.post("/token", data=MACHINE, auth=credentials("web"))).status_code == 200
+
+
+async def test_ca_15_made_up_clients_count_for_their_network(fresh: World) -> None:
+    guesser = browser_at(fresh, "198.51.100.7").http
+    statuses = [
+        (await guesser.post("/token", data=MACHINE, auth=(f"nobody-{number}", "x"))).status_code
+        for number in range(150)
+    ]
+    assert statuses == [401] * 100 + [429] * 50
+    assert (await guesser.post("/token", data=MACHINE, auth=credentials("web"))).status_code == 200
+    public = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": "spa"}
+    assert_refused(await guesser.post("/token", data=public), 400, "invalid_grant")
+
+
+async def test_ca_15_a_whole_network_has_a_limit() -> None:
+    async with World(limits__client=10, limits__client_network=25) as world:
+        answers = []
+        for number in range(60):
+            http = browser_at(world, f"198.51.100.{number % 2}").http
+            client = ("web", "svc", "rs")[number % 3]
+            answers.append((await http.post("/token", data=MACHINE, auth=(client, "wrong"))).status_code)
+        assert answers == [401] * 25 + [429] * 35
+        assert (await world.post("/token", MACHINE, "web")).status_code == 200, "another network"
+
+
+def test_ca_15_what_is_remembered_is_bounded() -> None:
+    buckets, limit = Buckets(most=3), Limit(1, 60)
+    for number in range(10):
+        assert buckets.add(number, limit, 0.0) == 0.0
+    assert len(buckets) == 3
+    assert buckets.wait(9, limit, 15.0) == pytest.approx(45.0)
+    assert buckets.add(9, limit, 15.0) == pytest.approx(45.0), "a refused one is not counted"
+    assert buckets.add(9, limit, 60.0) == 0.0
+    assert buckets.wait(0, limit, 0.0) == 0.0

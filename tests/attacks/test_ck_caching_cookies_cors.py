@@ -85,7 +85,7 @@ async def test_ck_04_cookie_flags_over_https(production: World, browser: Browser
     login = await browser.follow(first)
     signed_in = await browser.log_in(login, "alice")
     lines = first.headers.get_list("set-cookie") + signed_in.headers.get_list("set-cookie")
-    assert [line.partition("=")[0] for line in lines] == ["__Host-idp-browser", "__Host-idp"]
+    assert [line.partition("=")[0] for line in lines] == ["__Host-idp-browser", "__Host-idp", "__Host-idp-device"]
     for line in lines:
         flags = {part.strip().lower() for part in line.split(";")[1:]}
         assert {"secure", "httponly", "path=/", "samesite=lax"} <= flags

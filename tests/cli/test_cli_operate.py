@@ -181,6 +181,8 @@ def test_people_are_signed_out_and_removed(idp: Idp, installed: Path) -> None:
     assert "sessions ended: 0, grants: 1" in idp("user", "logout", "zoë").out
     assert "account.logged_out" in idp("audit", "tail").out
     assert idp("user", "logout", "nobody").status == 1
+    assert "0 of 10 failed sign-ins counted, now none" in idp("user", "unlock", "zoë").out
+    assert idp("user", "unlock", "nobody").status == 1
     assert idp("user", "remove", "zoë", "--yes").status == 0
     assert "zo" not in idp("user", "list").out
     assert "Way 1" not in idp("export").out

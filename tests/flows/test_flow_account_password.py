@@ -57,6 +57,29 @@ async def test_the_current_password_is_needed(provider: Provider, person: str) -
     await _still_is(provider, person, PASSWORD)
 
 
+async def test_guessing_the_current_password_meets_the_limit(person: str, provider: Provider) -> None:
+    visitor, shown = await at_home(provider, person)
+    statuses = [(await change(visitor, shown, FRESH, current="not the one")).status for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    refused = await change(visitor, shown, FRESH)
+    assert "There were too many attempts." in refused.text
+    assert int(refused.headers["retry-after"]) > 0
+    elsewhere, _ = await at_home(provider, person)
+    await elsewhere.aclose()
+
+
+async def test_this_browser_stays_known(person: str, provider: Provider) -> None:
+    """The device cookie of the old password is worth nothing, so the answer brings a new one (decision 16)."""
+    visitor, shown = await at_home(provider, person)
+    await change(visitor, shown, FRESH)
+    stranger = Visitor(provider)
+    stop = page(await stranger.open("/account"), "login")
+    while page(await stranger.log_in(stop, person, "wrong"), "login").status == 401:
+        pass
+    visitor.http.cookies.delete("idp")
+    page(await visitor.log_in(page(await visitor.open("/account"), "login"), person, FRESH))
+
+
 @pytest.mark.parametrize(
     ("fresh", "said"),
     [

@@ -59,7 +59,7 @@ async def test_cookies_are_the_browsers_own(tmp_path: Path, issuer: str, prefix:
         form = {**stop.fields, "username": "alice", "password": "alice"}
         second = await visitor.http.post("/login", data=form)
         set_cookie = cookies([*first.headers.get_list("set-cookie"), *second.headers.get_list("set-cookie")])
-        assert set_cookie.keys() == {f"{prefix}idp", f"{prefix}idp-browser"}
+        assert set_cookie.keys() == {f"{prefix}idp", f"{prefix}idp-browser", f"{prefix}idp-device"}
         for cookie in set_cookie.values():
             assert (cookie["path"], cookie["samesite"], cookie["httponly"]) == ("/", "lax", "True")
             assert ("secure" in cookie) is bool(prefix)
