@@ -47,6 +47,7 @@ from idp.web import refusals
 from idp.web.context import Web
 from idp.web.dispatch import Dispatch, Handler, OnError
 from idp.web.door import Door
+from idp.web.foreign_host import ForeignHosts
 from idp.web.health import healthz, readyz
 from idp.web.pages import Pages
 from idp.web.sample import sample_verifier
@@ -86,11 +87,12 @@ class Application:
         dispatch = Dispatch(self.endpoints, _ON_ERROR, self.starlette, web, MAX_BODY)
         public = documents(server, base)
         self.admission = _admission(base, server.settings, public)
+        foreign = None if server.dev else ForeignHosts(server.issuer, server.now)
 
         async def origin_known(origin: str) -> bool:
             return await server.database.read(has_origin, origin)
 
-        self._door = Door(dispatch, public, cors, origin_known, loopback_only=server.dev)
+        self._door = Door(dispatch, public, cors, origin_known, foreign)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._door(scope, receive, send)
@@ -124,7 +126,8 @@ def build(
 ) -> Application:
     """One provider. ``clock`` gives Unix seconds, ``randomness`` that many unpredictable bytes."""
     active = [feature for feature in features if feature.active(settings)]
-    pages = Pages(settings.templates_dir, settings.locale, issuer=settings.issuer)
+    mail = settings.operator_mail
+    pages = Pages(settings.templates_dir, settings.locale, issuer=settings.issuer, operator_mail=mail)
     return Application(make_server(settings, active, clock, randomness), active, pages)
 
 

@@ -107,6 +107,7 @@ class Server:
     registry: Registry = field(default_factory=Registry)
     redirect_uses: RedirectUses = field(default_factory=RedirectUses)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
+    leaving: bool = False  # this process drains: /readyz says so, and a balancer sends it nothing new
 
     @property
     def issuer(self) -> str:

@@ -9,11 +9,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from idp.admission import PATIENCE, Admission, is_whole, refusal
+from idp.app import Application
+from idp.config.addresses import is_loopback_host
+from idp.serving_tls import Certificate
+from idp.settings import Settings
 
 MAX_HEAD = 65_536  # bytes of request line and headers
 MAX_HEADERS = 100
@@ -21,10 +26,26 @@ _HANDLES = 16
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"  # RFC 6585 5
 )
+# Behind a proxy the proxy closes idle connections: sooner than we would, it never sends on one that is being closed.
+# The longest habit among the usual ones is two minutes (nginx 60 s, Traefik 90 s, Caddy 120 s).
+_IDLE, _IDLE_BEHIND_PROXY = 30, 130
+GRACEFUL = 4  # seconds; with the usual drain of 5 it stays below the 10 s after which containers are killed
 
 
-def server_config(application: Any, **options: Any) -> uvicorn.Config:
-    """What ``uvicorn.Server`` takes; ``options`` are host and port. The caller opens and closes the application."""
+def server_config(application: Application, certificate: Certificate | None = None) -> uvicorn.Config:
+    """What ``serving_drain.FrontServer`` takes. The caller opens and closes the application."""
+    settings = application.server.settings
+    return plain_config(
+        application,
+        headers=_headers(settings),
+        timeout_keep_alive=_IDLE_BEHIND_PROXY if settings.trusted_proxies else _IDLE,
+        backlog=2048,
+        ssl_context_factory=(lambda config, default: certificate.context) if certificate else None,
+    )
+
+
+def plain_config(application: Any, **options: Any) -> uvicorn.Config:
+    """The same manners for any ASGI application, such as the one that shows the metrics."""
     return uvicorn.Config(
         application,
         loop="auto",
@@ -35,11 +56,20 @@ def server_config(application: Any, **options: Any) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         log_config=None,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=10,
-        backlog=2048,
+        timeout_graceful_shutdown=GRACEFUL,
         **options,
     )
+
+
+def _headers(settings: Settings) -> list[tuple[str, str]]:
+    """What stands on every answer, refusals of the parser too. uvicorn encodes it once.
+
+    HSTS (RFC 6797 7.1) never goes out for loopback: it would hold for every port of this machine.
+    """
+    issuer = urlsplit(settings.issuer)
+    if not settings.hsts_seconds or issuer.scheme != "https" or is_loopback_host(issuer.hostname):
+        return []
+    return [("strict-transport-security", f"max-age={settings.hsts_seconds}")]
 
 
 def several(listener: socket.socket) -> list[socket.socket]:
@@ -57,6 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     arrival_seconds = 30.0
+    first_request_seconds = 1.0  # of a connection taken just before the end
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,6 +99,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._signing_in = False
         self._held = b""  # what has come of a request that waits for a place
         self._patience: asyncio.TimerHandle | None = None
+        self._young: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -78,6 +110,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._hold_nothing()
         self._arrived()
         self._signed_in()
+        if self._young is not None:
+            self._young.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -127,9 +161,9 @@ class BoundedProtocol(HttpToolsProtocol):
         return data
 
     def _refuse(self, data: bytes) -> None:
-        whole = is_whole(data)
-        self.transport.write(refusal(data, close=not whole))
-        if not whole:
+        stays = is_whole(data) and not self._leaving
+        self.transport.write(self._with_headers(refusal(data, close=not stays)))
+        if not stays:
             self.transport.close()
         elif self._late is None:
             self._expect()
@@ -142,7 +176,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._in_head and self._head > MAX_HEAD:
             # The parser keeps an unfinished header to itself: only the bytes tell how long it is.
-            self.transport.write(_TOO_LARGE)
+            self.transport.write(self._with_headers(_TOO_LARGE))
             self.transport.close()
         elif self._in_message and self._late is None:
             self._expect()
@@ -159,6 +193,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._admission.arriving += 1
         super().on_headers_complete()
+        if self._leaving:
+            self.cycle.keep_alive = False
         if self._admission.is_sign_in(self.scope["method"], self.scope["path"]) and not self._signing_in:
             self._admission.signing_in += 1
             self._signing_in = True
@@ -174,11 +210,28 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         self._admission.next(len(self.tasks) - 1)  # this request's own task ends in a moment
 
+    def last_answer(self) -> None:
+        """Drain: what is being answered ends with ``Connection: close``, unless it has begun to say otherwise."""
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
     def shutdown(self) -> None:
-        if data := self._hold_nothing():
-            self._admission.waiting.remove(self._begin)
-            self._refuse(data)
+        """The end: close what is idle. A request that arrives or waits is answered; a new connection may bring one."""
+        if self._held or (self._in_message and (self.cycle is None or self.cycle.response_complete)):
+            return
+        if self.cycle is None and self._young is None:
+            self._young = self.loop.call_later(self.first_request_seconds, self.shutdown)
+            return
         super().shutdown()
+
+    def _with_headers(self, answer: bytes) -> bytes:
+        """Prebuilt bytes with what stands on every answer."""
+        lines = b"".join(b"%b: %b\r\n" % header for header in self.config.encoded_headers)
+        return answer.replace(b"\r\n", b"\r\n" + lines, 1)
+
+    @property
+    def _leaving(self) -> bool:
+        return getattr(self.server_state, "leaving", False)
 
     def _arrived(self) -> None:
         if self._in_message and not self._in_head:
@@ -199,3 +252,4 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+

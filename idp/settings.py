@@ -119,6 +119,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxy_hops: Annotated[
         int, _about("How many such proxies stand one behind the other; no more are believed.", least=1, most=8)
     ] = 1
+    tls_certificate_file: Annotated[
+        Path | None, _about("PEM certificate and its chain, to answer https without a proxy; needs tls_key_file.")
+    ] = None
+    tls_key_file: Annotated[Path | None, _about("PEM private key of that certificate, without a passphrase.")] = None
+    hsts_seconds: Annotated[
+        int, _seconds("How long browsers remember that an https issuer is https only; 0 tells them nothing.", least=0)
+    ] = 31_536_000
+    drain_seconds: Annotated[
+        int,
+        _seconds("After SIGTERM, how long /readyz says no while requests are still answered.", least=0, most=600),
+    ] = 5
+    metrics_host: Annotated[str, _about("Address the listener for metrics binds.")] = "127.0.0.1"
+    metrics_port: Annotated[
+        Annotated[int, Meta(ge=1, le=65_535)] | None, _about("Port of /metrics, never that of the server; unset: none.")
+    ] = None
+    operator_mail: Annotated[
+        str | None, _about("Whom people may write to; the error page names it beside the reference.")
+    ] = None
     key_encryption_key_file: Annotated[
         Path | None, _about("File with the key that seals the private keys; idp init makes it once.")
     ] = None
@@ -224,6 +242,7 @@ def _dev_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "issuer": f"http://localhost:{port}",
         "data_dir": Path(".idp"),
+        "drain_seconds": 0,
         "password_exchange_client": "sample",
         "keys.longest_cache": 10,
         "keys.jwks_max_age": min(5, given.get("keys.longest_cache", 10)),

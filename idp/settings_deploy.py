@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from .settings_rules import DEFAULT_KEY_FILE, key_encryption_problem
 
 _DAY = 86_400
 _LONG_TOKEN = 3600
+_WIDEST = {4: 8, 6: 7}  # 10.0.0.0/8 and fc00::/7, the widest networks that are anybody's own
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,14 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         settings.issuer,
         "https and a name that others can reach",
         "write the public name as issuer; it cannot change later without every app noticing",
+    )
+    yield _front(settings)
+    yield _finding(
+        "operator's mail",
+        settings.operator_mail is not None,
+        settings.operator_mail or "none",
+        "an address for people who see an error page",
+        'write operator_mail = "help@example.com"',
     )
     yield _key_encryption(settings)
     yield from _private_folder(settings.data_dir)
@@ -81,6 +91,31 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _front(settings: Settings) -> Finding:
+    """An https issuer without TLS of its own has a proxy in front: unnamed, every caller would be the proxy."""
+    networks = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
+    widest = next((str(network) for network in networks if network.prefixlen < _WIDEST[network.version]), None)
+    if widest is not None:
+        return _finding(
+            "proxies",
+            False,
+            f"trusted_proxies holds {widest}",
+            "the proxies' own addresses: whoever is in these networks can say where a request comes from",
+            'write the addresses your proxies connect from, such as trusted_proxies = ["10.1.2.3/32"]',
+        )
+    tls = settings.tls_certificate_file is not None
+    named = ", ".join(settings.trusted_proxies)
+    found = f"{named}, {settings.proxy_hops} of them in a row" if named else "TLS of its own" if tls else "none named"
+    return _finding(
+        "proxies",
+        tls or bool(named) or not settings.issuer.startswith("https:"),
+        found,
+        "the proxy that speaks https for this server, or a certificate of its own",
+        'write trusted_proxies = ["127.0.0.1/32"] with the address your proxy connects from, or set '
+        "tls_certificate_file and tls_key_file",
+    )
+
+
 def _key_encryption(settings: Settings) -> Finding:
     name = "key-encryption key"
     problem = key_encryption_problem(settings)
@@ -89,6 +124,14 @@ def _key_encryption(settings: Settings) -> Finding:
     if settings.key_encryption_key is not None:
         return _finding(name, True, "in the environment", "a key of this installation alone", "")
     file = settings.key_encryption_key_file or settings.data_dir / DEFAULT_KEY_FILE
+    if file.resolve().is_relative_to(settings.data_dir.resolve()):
+        return _finding(
+            name,
+            False,
+            f"{file}, inside data_dir",
+            "a place of its own: a copy of data_dir must not hold the private keys and what opens them",
+            "move the file out of data_dir and name it: key_encryption_key_file",
+        )
     mode = _mode(file)
     if mode is None:
         return _finding(name, False, f"no {file}", "a key of this installation alone", "idp init")

@@ -18,34 +18,58 @@ Named = tuple[str, Problem]
 def network_problems(settings: Settings) -> Iterator[Named]:
     """Every broken rule with the setting to point at."""
     yield from _listening(settings)
+    yield from _tls(settings)
     yield from _networks("outbound.allow", settings.outbound.allow)
     yield from _networks("trusted_proxies", settings.trusted_proxies)
 
 
 def _listening(settings: Settings) -> Iterator[Named]:
-    host = settings.listen_host
-    if host != "localhost":
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
+    for name, host in (("listen_host", settings.listen_host), ("metrics_host", settings.metrics_host)):
+        if not _is_address(host):
             yield (
-                "listen_host",
+                name,
                 Problem(
-                    rule="listen_host must be an address of this machine",
+                    rule=f"{name} must be an address of this machine",
                     received=quoted(host),
                     expected="127.0.0.1, ::1, 0.0.0.0 or another IP address",
-                    mend='write listen_host = "127.0.0.1"',
+                    mend=f'write {name} = "127.0.0.1"',
                 ),
             )
-            return
-    if settings.mode == "dev" and not is_loopback_host(host):
+        elif settings.mode == "dev" and not is_loopback_host(host):
+            yield (
+                name,
+                Problem(
+                    rule="idp dev is never reachable from another machine",
+                    received=quoted(host),
+                    expected="127.0.0.1 or ::1",
+                    mend=f"leave {name} out, or use idp serve",
+                ),
+            )
+
+
+def _is_address(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _tls(settings: Settings) -> Iterator[Named]:
+    """Both or neither; the files are opened by those who serve, as other commands need not be able to."""
+    pair = {"tls_certificate_file": settings.tls_certificate_file, "tls_key_file": settings.tls_key_file}
+    given = [name for name, path in pair.items() if path is not None]
+    if len(given) == 1:
+        [absent] = pair.keys() - set(given)
         yield (
-            "listen_host",
+            given[0],
             Problem(
-                rule="idp dev is never reachable from another machine",
-                received=quoted(host),
-                expected="127.0.0.1 or ::1",
-                mend="leave listen_host out, or use idp serve",
+                rule="a certificate is served with its private key",
+                received=f"{given[0]} without {absent}",
+                expected="both, or neither behind a proxy that speaks TLS",
+                mend=f"add {absent}, or take {given[0]} out",
             ),
         )
 

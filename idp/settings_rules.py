@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_KEY_FILE = "key-encryption-key"  # in data_dir
 Named = tuple[str, Problem]
 
+_MAIL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")  # a mailto: link holds it as it is
 _PRINTABLE = re.compile(r"[!-~]+")
 _EXAMPLE = "https://id.example.com, or http://localhost:8000 on this machine"
 
@@ -45,6 +46,7 @@ def combination_problems(settings: Settings) -> Iterator[Named]:
     yield from _keys(settings)
     yield from _lifetimes(settings)
     yield from _names(settings)
+    yield from _mail(settings)
     yield from _files(settings)
 
 
@@ -198,6 +200,20 @@ def _names(settings: Settings) -> Iterator[Named]:
                     mend="correct the entry",
                 ),
             )
+
+
+def _mail(settings: Settings) -> Iterator[Named]:
+    mail = settings.operator_mail
+    if mail is not None and not _MAIL.fullmatch(mail):
+        yield (
+            "operator_mail",
+            Problem(
+                rule="operator_mail is one address",
+                received=quoted(mail),
+                expected='such as "help@example.com", without a name and without mailto:',
+                mend="write the bare address",
+            ),
+        )
 
 
 def _files(settings: Settings) -> Iterator[Named]:

@@ -1,6 +1,6 @@
 """Shared plumbing: event loop, free ports, a real browser, Node.js, and the gate that forbids skips.
 
-With ``IDP_REQUIRE_ALL=1`` (CI sets it) a test marked ``browser``, ``node`` or ``postgres`` that skips has failed.
+With ``IDP_REQUIRE_ALL=1`` (CI sets it) a test that skips and carries one of ``REQUIRED_MARKS`` has failed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-REQUIRED_MARKS = ("browser", "node", "postgres")
+REQUIRED_MARKS = ("browser", "nginx", "node", "postgres")
 NODE_FOLDER = Path(__file__).parent / "node"
 
 

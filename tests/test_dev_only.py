@@ -213,7 +213,9 @@ def dev_value(name: str) -> str:
     return as_text(value)
 
 
-WORDS = ("dev", "1", "600", "0.0.0.0", "127.0.0.0/8,::1/128,0.0.0.0/0")
+WORDS = ("dev", "1", "600", "0.0.0.0", "127.0.0.0/8,::1/128,0.0.0.0/0", "dev@localhost")
+# What is refused alone, and the variable it comes with.
+TOGETHER = {"tls_certificate_file": "IDP_TLS_KEY_FILE", "tls_key_file": "IDP_TLS_CERTIFICATE_FILE"}
 # These point at another installation.
 ELSEWHERE = ("data_dir", "key_encryption_key_file", "key_encryption_key")
 
@@ -229,7 +231,7 @@ async def test_no_setting_gives_serve_a_power(
     texts = (dev_value(row.name), *WORDS, str(tmp_path), str(installed / "idp.toml"))
     for text in filter(None, dict.fromkeys(texts)):
         (bare := tmp_path / f"bare{tried}").mkdir(exist_ok=True)
-        given = {row.variable: text}
+        given = {row.variable: text, **({TOGETHER[row.name]: "dev"} if row.name in TOGETHER else {})}
         try:
             settings = settings_of(installed, given)
         except SettingsError:
@@ -268,10 +270,10 @@ def test_an_invented_line_stops_the_start(tmp_path: Path, line: str) -> None:
         settings_of(tmp_path)
 
 
-def test_serve_has_no_option_but_its_file() -> None:
+def test_serve_has_no_option_but_its_file_and_how_it_answers() -> None:
     serve = commands.get_command(None, "serve")  # type: ignore[arg-type]
     assert serve is not None
-    assert [parameter.name for parameter in serve.params] == ["config", "workers"]
+    assert [parameter.name for parameter in serve.params] == ["config", "workers", "tls_cert", "tls_key"]
     assert {parameter.name for parameter in commands.params} == {"settings_file", "dev_settings", "version"}
     assert {name for name in COMMANDS if name in ("dev", "serve")} == {"dev", "serve"}
 

@@ -95,6 +95,10 @@ def _lines(chosen: Mapping[str, str | int]) -> Iterator[str]:
 
 _EXAMPLES = {
     "database": '"postgresql://idp:password@localhost/idp"',
+    "tls_certificate_file": '"/etc/idp/fullchain.pem"',
+    "tls_key_file": '"/etc/idp/privkey.pem"',
+    "metrics_port": "9464",
+    "operator_mail": '"help@example.com"',
     "key_encryption_key_file": f'"{KEY_FILE.as_posix()}"',
     "templates_dir": '"theme"',
     "password_exchange_client": '"legacy-client"',

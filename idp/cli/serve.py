@@ -11,8 +11,7 @@ from idp.cli.desk import Desk, pass_desk
 from idp.cli.trouble import Trouble
 
 if TYPE_CHECKING:
-    import socket
-
+    from idp.cli.listeners import Listeners
     from idp.cli.running import Ready
     from idp.settings import Settings
 
@@ -20,9 +19,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--config", "config", type=click.Path(path_type=str), help="Settings file; the same as idp --settings.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; more than one needs PostgreSQL.")
+@click.option("--tls-cert", type=click.Path(path_type=str), help="PEM certificate and chain: https without a proxy.")
+@click.option("--tls-key", type=click.Path(path_type=str), help="PEM private key of that certificate.")
 @pass_desk
-def serve(desk: Desk, config: str | None, workers: int) -> None:
-    """Start the provider. Refuses an older schema (idp migrate) and a missing key-encryption key (idp init)."""
+def serve(desk: Desk, config: str | None, workers: int, tls_cert: str | None, tls_key: str | None) -> None:
+    """Start the provider. Refuses an older schema (idp migrate) and a missing key-encryption key (idp init).
+
+    SIGTERM drains it, a second one ends it at once; SIGHUP reads the certificate again.
+    """
     from pathlib import Path
 
     from idp.app import Application
@@ -30,7 +34,8 @@ def serve(desk: Desk, config: str | None, workers: int) -> None:
     from idp.settings import load
 
     path = Path(config) if config is not None else desk.settings_file
-    settings = load(path, desk.environ, "serve", desk.options)
+    tls = {"tls_certificate_file": tls_cert, "tls_key_file": tls_key}
+    settings = load(path, desk.environ, "serve", {**desk.options, **tls})
     log_to_stderr()
 
     if workers > 1 and settings.database is None:
@@ -53,30 +58,37 @@ def serve(desk: Desk, config: str | None, workers: int) -> None:
 
 def _share(settings: Settings, workers: int, ready: Ready) -> None:
     from idp.cli.group import refusal_status
-    from idp.cli.running import bound
+    from idp.cli.listeners import listeners
     from idp.cli.workers import supervise
+    from idp.serving_tls import Certificate
+    from idp.watch.metrics import forget, share
 
-    sockets = list(bound(settings.listen_host, settings.listen_port))
+    # A pair that cannot be used is told once, not by each worker.
+    hangs_up = Certificate.of(settings) is None
+    with listeners(settings, shared=True) as bound:
 
-    def work() -> int:
-        try:
-            _run(settings, ready, sockets)
-        except Exception as error:
-            return refusal_status(error)
-        return 0
+        def work() -> int:
+            try:
+                _run(settings, ready, bound)
+            except Exception as error:
+                return refusal_status(error)
+            return 0
 
-    status = supervise(workers, work)
+        if bound.folder is not None:
+            share(bound.folder)
+        ended = forget if bound.folder is not None else lambda pid: None
+        status = supervise(workers, work, let_go=bound.close, ended=ended, hangs_up=hangs_up)
     if status:
         raise click.exceptions.Exit(status)
 
 
-def _run(settings: Settings, ready: Ready, sockets: list[socket.socket] | None) -> None:
+def _run(settings: Settings, ready: Ready, given: Listeners | None) -> None:
     from idp.cli.running import run
     from idp.keyring import KeyringError
     from idp.store.migrate import HEAD, SchemaMismatch
 
     try:
-        run(settings, ready, sockets=sockets)
+        run(settings, ready, given=given)
     except SchemaMismatch as error:
         raise Trouble(
             "the schema is this program's",

@@ -9,9 +9,12 @@ from typing import Any
 
 from idp.control import clients
 from idp.server import Server
+from idp.store.clock import database_time
+from idp.store.marks import BACKUP, marked
 from idp.store.migrate import HEAD, current
 
 _DAY = 86_400.0
+_MOST_OFF = 5.0  # seconds; more, and nodes disagree about what has expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +89,36 @@ async def deploy_checks(server: Server) -> list[Check]:
             "https redirect URIs for web clients",
             "change redirect_uris in the apply file",
         ),
-        Check(
-            "clock",
-            _plausible(server.now()),
-            datetime.datetime.fromtimestamp(server.now(), datetime.UTC).isoformat(timespec="seconds"),
-            "the true time, within 5 s",
-            "run a time service on the host",
-        ),
+        _backup(await server.database.read(marked, BACKUP), server.now()),
+        await _clock(server),
     ]
 
 
+def _backup(at: float | None, now: float) -> Check:
+    return Check(
+        "backup",
+        at is not None and now - at < 7 * _DAY,
+        "never made" if at is None else f"{(now - at) / _DAY:.1f} days old",
+        "one of the last 7 days, kept on another machine",
+        "idp backup FILE, every day",
+    )
+
+
+async def _clock(server: Server) -> Check:
+    theirs, ours = await server.database.read(database_time), server.now()
+    shown = datetime.datetime.fromtimestamp(ours, datetime.UTC).isoformat(timespec="seconds")
+    off = 0.0 if theirs is None else ours - theirs
+    return Check(
+        "clock",
+        _plausible(ours) and abs(off) <= _MOST_OFF,
+        shown if theirs is None else f"{shown}, {abs(off):.1f} s {'ahead of' if off > 0 else 'behind'} the database",
+        f"the true time, within {_MOST_OFF:g} s",
+        "run a time service on the host",
+    )
+
+
 def _is_apart(path: Path | None, folder: Path) -> bool:
-    return path is not None and not path.absolute().is_relative_to(folder.absolute())
+    return path is not None and not path.resolve().is_relative_to(folder.resolve())
 
 
 async def _plain_addresses(server: Server) -> list[str]:

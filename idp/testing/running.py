@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from idp.app import Application, build
 from idp.control.listening import listening
 from idp.control.operations import run
 from idp.serving import server_config
+from idp.serving_drain import FrontServer
 from idp.testing.clock import MovingClock
 from idp.testing.seed import apply_seed, apply_text, test_settings
 
@@ -68,7 +67,7 @@ def running_server(
         server = RunningServer(issuer, data_dir or Path(folder), MovingClock(follow=time.time))
         settings = test_settings(server.data_dir, issuer, **options)
         server.application = build(settings, clock=server.clock)
-        runner = uvicorn.Server(server_config(server.application))
+        runner = FrontServer(server_config(server.application), server.application.server)
         ready: Future[None] = Future()
         thread = threading.Thread(target=_run, args=(server, runner, listener, ready), daemon=True)
         thread.start()
@@ -80,7 +79,7 @@ def running_server(
             thread.join(15)
 
 
-def _run(server: RunningServer, runner: uvicorn.Server, listener: socket.socket, ready: Future[None]) -> None:
+def _run(server: RunningServer, runner: FrontServer, listener: socket.socket, ready: Future[None]) -> None:
     asyncio.set_event_loop(server.loop)
     try:
         server.loop.run_until_complete(_serve(server, runner, listener, ready))
@@ -93,7 +92,7 @@ def _run(server: RunningServer, runner: uvicorn.Server, listener: socket.socket,
         server.loop.close()
 
 
-async def _serve(server: RunningServer, runner: uvicorn.Server, listener: socket.socket, ready: Future[None]) -> None:
+async def _serve(server: RunningServer, runner: FrontServer, listener: socket.socket, ready: Future[None]) -> None:
     await server.application.start()
     try:
         await apply_seed(server.application.server)

@@ -1,7 +1,7 @@
 """The outermost ASGI layer: public documents as prebuilt bytes before anything else runs, and the calls' CORS answers.
 
 Discovery and JWKS are the same bytes for everybody (decision 20), so they are answered from a table without a request
-object. Nothing here reads Host or any forwarding header.
+object. No answer depends on Host or on any forwarding header; in dev a foreign Host is refused, at serve it is told.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from idp.config.addresses import is_loopback_host
 from idp.protocol.client import Client
+from idp.web.foreign_host import ForeignHosts
 
 Content = Callable[[], tuple[bytes, str]]
 
@@ -53,8 +54,8 @@ class Document:
 class Door:
     """``documents`` by path; ``cors_paths`` are what a browser app may call, from where ``origin_known`` says.
 
-    ``loopback_only`` (dev) refuses any other Host: a page of a stranger's domain that resolves to this machine must not
-    reach a provider whose passwords everybody knows.
+    Without ``foreign`` (dev) any Host but a loopback name is refused: a page of a stranger's domain that resolves to
+    this machine must not reach a provider whose passwords everybody knows.
     """
 
     def __init__(
@@ -63,18 +64,19 @@ class Door:
         documents: Mapping[str, Document],
         cors_paths: frozenset[str],
         origin_known: Callable[[str], Awaitable[bool]],
-        *,
-        loopback_only: bool = False,
+        foreign: ForeignHosts | None,
     ) -> None:
         self._app = app
         self._documents = documents
         self._cors_paths = cors_paths
         self._origin_known = origin_known
-        self._loopback_only = loopback_only
+        self._foreign = foreign
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if self._loopback_only and not _is_loopback(_header(scope, b"host") or b""):
+            if self._foreign is not None:
+                self._foreign.look(scope)
+            elif not _is_loopback(_header(scope, b"host") or b""):
                 await _misdirected(send)
                 return
             path = scope["path"]

@@ -16,9 +16,9 @@ async def healthz(http: Request) -> Response:
 
 
 async def readyz(http: Request) -> Response:
-    """200, or 503 naming what is missing: the database, or a signing key."""
+    """200, or 503 naming what is missing: the database, a signing key, or a future, as this process is leaving."""
     server = server_of(http)
-    missing = []
+    missing = ["future: this process is leaving"] if server.leaving else []
     try:
         await server.database.read(current_epoch)
     except Unavailable:

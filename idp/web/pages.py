@@ -117,10 +117,18 @@ class Pages:
 
     ``templates_dir`` is a theme: its templates, its ``static/`` files and its ``locale/`` messages win over
     the packaged ones, which stay reachable as ``idp/<name>``. ``issuer`` gives the host people are shown and
-    the path before ``/static``. Raises ``ValueError`` or a Jinja2 error when the theme cannot be read.
+    the path before ``/static``, ``operator_mail`` whom the error page sends them to. Raises ``ValueError`` or
+    a Jinja2 error when the theme cannot be read.
     """
 
-    def __init__(self, templates_dir: Path | None, default_locale: str = "en", *, issuer: str = "") -> None:
+    def __init__(
+        self,
+        templates_dir: Path | None,
+        default_locale: str = "en",
+        *,
+        issuer: str = "",
+        operator_mail: str | None = None,
+    ) -> None:
         packaged = templates_root()
         if templates_dir is not None and not templates_dir.is_dir():
             raise ValueError(f"templates_dir {templates_dir} is not a directory")
@@ -134,6 +142,7 @@ class Pages:
         self.static = Static([root / "static" for root in roots], where.path.rstrip("/") + "/static")
         environment = _environment(roots)
         environment.globals.update(asset=self.static.url, themed="theme.css" in self.static, host=where.netloc)
+        environment.globals.update(operator_mail=operator_mail)
         # Compiled now: a theme that cannot be compiled stops the start, not a sign-in.
         self._templates = {name: environment.get_template(f"{name}.html") for name in PAGES}
 

@@ -61,14 +61,17 @@ def _forwarded(scope: Scope) -> list[str]:
 
 
 def _parsed(text: str) -> IPAddress | None:
-    """An address as proxies write it: with a port or brackets too; an IPv4 address inside IPv6 is that IPv4 address."""
+    """An address as proxies write it: with a port or brackets too; an IPv4 address inside IPv6 is that IPv4 address.
+
+    The zone of a link-local address says which wire it came by, not who it is.
+    """
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from attack_raw import Heard, form, request, talk
 from attack_support import Browser, World, answer_of, assert_sent
 from attack_world import asking, parts_of
+from support.serving import serving
 
 from idp.testing import RunningServer
 
@@ -111,6 +113,28 @@ def test_hi_05_underscores_and_duplicates(socket_server: RunningServer) -> None:
     ):
         told = talk(socket_server, request("GET", "/.well-known/openid-configuration", headers))
         assert told.data.partition(b"\r\n\r\n")[2] == plain.data.partition(b"\r\n\r\n")[2]
+
+
+async def test_hi_02_two_hundred_lies_and_one_discovery_document(tmp_path: Path) -> None:
+    """Byte for byte, cache headers included; with a proxy in front that is trusted, too."""
+    hosts = ["id.test", "ID.TEST", "id.test:443", "id.test:8443", "id.test.", "evil.example", "[::1]:80", "", "a b"]
+    hosts.append("\xff")
+    said = [{}, LIES, *({name: value} for name, value in LIES.items()), {"X-Forwarded-Host": "evil.example, id.test"}]
+    said += [{"X-Forwarded-Proto": scheme} for scheme in ("http", "wss", "javascript", "https, http")]
+    combinations = [(host, headers) for host in hosts for headers in said] + [
+        (host, {"X-Forwarded-Host": other, "X-Forwarded-Proto": "http"}) for host in hosts[:2] for other in hosts
+    ]
+    assert len(combinations) >= 200
+    seen: dict[str, set[tuple[int, bytes, tuple[tuple[str, str], ...]]]] = {}
+    async with serving(tmp_path, issuer="https://id.test", trusted_proxies=["127.0.0.0/8"]) as (_, http):
+        for path in ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"):
+            for host, headers in combinations:
+                given = [(name.encode(), text.encode("latin-1")) for name, text in {"Host": host, **headers}.items()]
+                answer = await http.get(path, headers=given)
+                told = answer.status_code, answer.content, tuple(sorted(answer.headers.items()))
+                seen.setdefault(path, set()).add(told)
+    assert [len(answers) for answers in seen.values()] == [1, 1]
+    assert all(status == 200 and b'"issuer":"https://id.test"' in body for status, body, _ in set.union(*seen.values()))
 
 
 async def test_hi_06_identity_headers(world: World, production: World) -> None:

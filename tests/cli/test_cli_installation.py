@@ -6,19 +6,23 @@ import os
 import re
 import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
 import click
 import pytest
-from cli_support import Idp
+from cli_support import Idp, Said
 
+from idp.app import DATABASE_FILE
 from idp.cli.group import COMMANDS, LazyGroup, commands, run
 from idp.cli.http import Answer
 from idp.cli.keysource import Keys
 from idp.cli.routes import routes_of
 from idp.cli.session_file import StoredSession, save
 from idp.settings import load
+from idp.store.database import Database
+from idp.store.marks import BACKUP, mark
 
 ISSUER = "https://id.example.com"
 
@@ -55,6 +59,25 @@ def test_init_refuses_a_bad_issuer_before_it_writes(idp: Idp, here: Path) -> Non
     assert list(here.iterdir()) == []
 
 
+def set_to(file: Path, **lines: str) -> None:
+    """Take the # away from settings, as an operator does."""
+    text = file.read_text()
+    for name, value in lines.items():
+        text, times = re.subn(rf"(?m)^(# )?{name} = .*$", f"{name} = {value}", text)
+        assert times == 1, name
+    file.write_text(text)
+
+
+def backed_up(folder: Path, days_ago: float) -> None:
+    database = Database(folder / "data" / DATABASE_FILE)
+    database.write_now(mark, BACKUP, time.time() - days_ago * 86_400)
+    database.close()
+
+
+def failing(said: Said) -> set[str]:
+    return set(re.findall(r"^FAIL +([^:]+):", said.out, re.MULTILINE))
+
+
 def test_the_way_to_production_is_green_at_its_end(idp: Idp, installed: Path) -> None:
     assert idp("check").status == 0
     before = idp("check", "--deploy")
@@ -62,8 +85,20 @@ def test_the_way_to_production_is_green_at_its_end(idp: Idp, installed: Path) ->
     assert "idp migrate" in before.out
     assert idp("migrate").status == 0
     assert "nothing was changed" in idp("migrate").out
+    assert failing(idp("check", "--deploy")) == {"proxies", "operator's mail", "backup"}
+    set_to(installed / "idp.toml", trusted_proxies='["127.0.0.1/32"]', operator_mail='"help@example.com"')
+    backed_up(installed, days_ago=6.9)
     after = idp("check", "--deploy")
-    assert (after.status, "FAIL" in after.out) == (0, False), after.out
+    assert (after.status, failing(after)) == (0, set()), after.out
+
+
+def test_an_old_backup_is_told(idp: Idp, installed: Path) -> None:
+    idp("migrate")
+    idp("check", "--deploy")
+    backed_up(installed, days_ago=7.5)
+    said = idp("check", "--deploy")
+    assert "backup" in failing(said)
+    assert "7.5 days old" in said.out
 
 
 def test_without_a_server_commands_open_the_database_themselves(idp: Idp, installed: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from idp.cli.init import settings_text
 from idp.config.reading import Secret, fields
 from idp.settings import Mode, Settings, SettingsError, describe, load
-from idp.settings_deploy import deploy_findings
+from idp.settings_deploy import Finding, deploy_findings
 from idp.settings_rules import issuer_problem, key_encryption_problem
 
 REQUIRED = 'issuer = "https://id.example.com"\ndata_dir = "data"\n'
@@ -27,6 +27,13 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "listen_port": ("9000", "9000", 9000),
     "trusted_proxies": ('["10.0.0.0/8"]', "10.0.0.0/8", ("10.0.0.0/8",)),
     "proxy_hops": ("2", "2", 2),
+    "tls_certificate_file": ('"cert.pem"', "cert.pem", Path("cert.pem")),
+    "tls_key_file": ('"key.pem"', "key.pem", Path("key.pem")),
+    "hsts_seconds": ('"1d"', "1d", 86_400),
+    "drain_seconds": ("0", "0", 0),
+    "metrics_host": ('"::1"', "::1", "::1"),
+    "metrics_port": ("9464", "9464", 9464),
+    "operator_mail": ('"help@example.com"', "help@example.com", "help@example.com"),
     "key_encryption_key_file": ('"kek"', "kek", Path("kek")),
     "templates_dir": ('"."', ".", Path(".")),
     "locale": ('"de"', "de", "de"),
@@ -62,6 +69,8 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "outbound.allow": ('["10.0.0.0/8"]', "10.0.0.0/8", ("10.0.0.0/8",)),
     "outbound.ca_file": ('"idp.toml"', "idp.toml", Path("idp.toml")),
 }
+# A setting that is refused alone, and what it comes with.
+WITH = {"tls_certificate_file": 'tls_key_file = "b"\n', "tls_key_file": 'tls_certificate_file = "a"\n'}
 IN_FILE = [row for row in describe() if row.in_file]
 
 
@@ -87,7 +96,7 @@ def refusal(path: Path | None, environ: dict[str, str] | None = None, mode: Mode
 def file_with(name: str, value: str) -> str:
     group, _, inner = name.rpartition(".")
     rest = "".join(line + "\n" for line in REQUIRED.splitlines() if not line.startswith(f"{name} ="))
-    return f"{rest}\n[{group}]\n{inner} = {value}\n" if group else f"{inner} = {value}\n{rest}"
+    return f"{rest}\n[{group}]\n{inner} = {value}\n" if group else f"{inner} = {value}\n{WITH.get(name, '')}{rest}"
 
 
 def test_this_file_knows_every_setting() -> None:
@@ -117,7 +126,7 @@ def test_each_setting_is_read_from_the_file(tmp_path: Path, name: str) -> None:
 def test_each_setting_is_read_from_the_environment_which_wins(tmp_path: Path, name: str) -> None:
     _, text, expected = OTHER[name]
     variable = next(row.variable for row in IN_FILE if row.name == name)
-    file = written(tmp_path, REQUIRED)
+    file = written(tmp_path, REQUIRED + WITH.get(name, ""))
     environ = {variable: str(tmp_path / text) if name == "outbound.ca_file" else text}
     settings = load(file, environ, "serve")
     assert value_of(settings, name) == (tmp_path / expected if name == "outbound.ca_file" else expected)
@@ -167,6 +176,16 @@ def test_dev_needs_nothing_and_serve_names_what_it_needs() -> None:
         ("listen_port = 70000", 3, ["listen_port", "70000", "65535"]),
         ('listen_port = "8000"', 3, ["listen_port", "'8000'", "whole number"]),
         ('listen_host = "example.com"', 3, ["listen_host", "'example.com'", "127.0.0.1"]),
+        ('metrics_host = "example.com"', 3, ["metrics_host", "'example.com'", "127.0.0.1"]),
+        ("metrics_port = 0", 3, ["metrics_port", "0", ">= 1"]),
+        ('tls_certificate_file = "a.pem"', 3, ["private key", "without tls_key_file", "add tls_key_file"]),
+        ('tls_key_file = "a.pem"', 3, ["private key", "without tls_certificate_file", "add tls_certificate_file"]),
+        ("drain_seconds = 601", 3, ["drain_seconds", "<= 600"]),
+        ("hsts_seconds = -1", 3, ["hsts_seconds", "-1"]),
+        ('operator_mail = "Help <help@example.com>"', 3, ["one address", "Help <help@example.com>", "bare address"]),
+        ('operator_mail = "help"', 3, ["one address", "'help'"]),
+        ('trusted_proxies = ["10.0.0.1/8"]', 3, ["networks", "10.0.0.1/8"]),
+        ("proxy_hops = 0", 3, ["proxy_hops", ">= 1"]),
         ('synchronous = "OFF"', 3, ["synchronous", "'OFF'", '"FULL" or "NORMAL"']),
         ('[keys]\nalgorithms = [\n "RS256",\n "HS256"]', 6, ["keys.algorithms", "'HS256'"]),
         ('[keys]\nalgorithms = ["ES256"]', 4, ["RS256", "OpenID Connect Core 15.1"]),
@@ -266,7 +285,9 @@ def test_bad_issuers_are_refused_with_the_way_to_write_them(issuer: str, mended:
     assert mended in problem.mend
 
 
-@pytest.mark.parametrize("option", [{"issuer": "https://id.example.com"}, {"listen_host": "0.0.0.0"}])
+@pytest.mark.parametrize(
+    "option", [{"issuer": "https://id.example.com"}, {"listen_host": "0.0.0.0"}, {"metrics_host": "0.0.0.0"}]
+)
 def test_dev_is_for_this_machine_only(option: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="idp dev"):
         load(None, {}, "dev", option)
@@ -293,7 +314,10 @@ def test_the_written_file_explains_every_setting_and_its_defaults_are_true(tmp_p
     opened = [
         line.removeprefix("# ") if " = " in line and line.startswith("# ") else line for line in text.splitlines()
     ]
-    examples = ("database", "templates_dir", "password_exchange", "workers", "ca_file", "key_encryption_key_file")
+    examples = (
+        *("database", "templates_dir", "tls_", "metrics_port", "operator_mail", "password_exchange", "workers"),
+        *("ca_file", "key_encryption_key_file"),
+    )
     kept = [line for line in opened if not line.startswith(examples)]
     assert load(written(tmp_path, "\n".join(kept)), {}, "serve") == plain
     assert {row.name.rpartition(".")[2] for row in IN_FILE} <= {line.partition(" = ")[0] for line in opened}
@@ -314,26 +338,75 @@ def test_serve_never_makes_a_key_encryption_key_up(tmp_path: Path) -> None:
     assert key_encryption_problem(one) is None
 
 
+READY = 'trusted_proxies = ["10.1.2.3/32"]\noperator_mail = "help@example.com"\n'
+
+
 @pytest.mark.parametrize(
     ("lines", "check"),
     [
-        ("[lifetimes]\naccess_token = '2h'", "access token lifetime"),
-        ("[keys]\nlongest_cache = '1h'", "key lead"),
-        ("synchronous = 'NORMAL'", "durability"),
-        ("password_exchange_client = 'x'", "password exchange"),
+        (READY + "[lifetimes]\naccess_token = '2h'", "access token lifetime"),
+        (READY + "[keys]\nlongest_cache = '1h'", "key lead"),
+        (READY + "synchronous = 'NORMAL'", "durability"),
+        (READY + "password_exchange_client = 'x'", "password exchange"),
+        ("operator_mail = 'help@example.com'", "proxies"),
+        (READY.replace("10.1.2.3/32", "0.0.0.0/0"), "proxies"),
+        (READY.replace("10.1.2.3/32", '10.1.2.3/32", "128.0.0.0/1'), "proxies"),
+        (READY.replace("10.1.2.3/32", "::/0") + "tls_certificate_file = 'a'\ntls_key_file = 'b'", "proxies"),
+        ("trusted_proxies = ['10.1.2.3/32']", "operator's mail"),
     ],
 )
 def test_deploy_findings_name_what_is_not_ready(tmp_path: Path, lines: str, check: str) -> None:
-    (tmp_path / "data").mkdir(mode=0o700)
-    settings = load(written(tmp_path, REQUIRED + lines), {"IDP_KEY_ENCRYPTION_KEY": "x"}, "serve")
-    failing = [finding for finding in deploy_findings(settings) if not finding.ok]
+    failing = failing_with(tmp_path, lines)
     assert [finding.check for finding in failing] == [check]
     assert failing[0].mend
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        READY,
+        READY.replace("10.1.2.3/32", '10.0.0.0/8", "fc00::/7'),
+        "operator_mail = 'help@example.com'\ntls_certificate_file = 'a'\ntls_key_file = 'b'",
+    ],
+)
+def test_what_is_ready_has_no_finding(tmp_path: Path, lines: str) -> None:
+    assert failing_with(tmp_path, lines) == []
+
+
+def failing_with(folder: Path, lines: str) -> list[Finding]:
+    (folder / "data").mkdir(mode=0o700)
+    settings = load(written(folder, REQUIRED + lines), {"IDP_KEY_ENCRYPTION_KEY": "x"}, "serve")
+    return [finding for finding in deploy_findings(settings) if not finding.ok]
+
+
+def test_the_issuer_of_an_installation_is_https(tmp_path: Path) -> None:
+    settings = load(None, {}, "serve", {"issuer": "http://localhost:1", "data_dir": str(tmp_path)})
+    failing = {finding.check: finding for finding in deploy_findings(settings) if not finding.ok}
+    assert failing["issuer"].found == "http://localhost:1"
+
+
+@pytest.mark.parametrize("place", ["data/key", "elsewhere/link"])
+def test_a_key_inside_data_dir_is_told(tmp_path: Path, place: str) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data" / "key").touch(mode=0o600)
+    (tmp_path / "elsewhere" / "link").symlink_to(tmp_path / "data" / "key")
+    settings = load(written(tmp_path, REQUIRED + READY + f'key_encryption_key_file = "{place}"'), {}, "serve")
+    [finding] = [finding for finding in deploy_findings(settings) if not finding.ok]
+    assert (finding.check, finding.found) == ("key-encryption key", f"{tmp_path / place}, inside data_dir")
+
+
 def test_dev_settings_are_not_ready_for_others(here: Path) -> None:
     failing = {finding.check for finding in deploy_findings(load(None, {}, "dev")) if not finding.ok}
-    assert failing == {"mode", "issuer", "key-encryption key", "key lead", "data_dir", "password exchange"}
+    assert failing == {
+        "mode",
+        "issuer",
+        "operator's mail",
+        "key-encryption key",
+        "key lead",
+        "data_dir",
+        "password exchange",
+    }
 
 
 def test_a_key_file_open_to_others_is_told(tmp_path: Path) -> None:

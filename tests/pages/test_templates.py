@@ -337,3 +337,19 @@ def test_a_warm_page_takes_less_than_a_millisecond(pages: Pages) -> None:
             taken.append(time.perf_counter() - start)
         # The fastest of several is the page's own cost; the others are the machine's.
         assert min(taken) < 0.001, name
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en", "Write to help@example.com and name the reference."),
+        ("de", "Schreiben Sie an help@example.com und nennen Sie die Kennung."),
+    ],
+)
+def test_the_error_page_says_whom_to_write_to(locale: str, words: str) -> None:
+    told = Pages(None, issuer=HOST, operator_mail="help@example.com")
+    page = see(told, "error", {"code": "server_error", "correlation_id": "aB_-1234"}, locale)
+    assert words in " ".join(page.text.split())
+    assert page.by_id("error-contact")["href"] == "mailto:help@example.com?subject=server_error%20aB_-1234"
+    without = see(Pages(None, issuer=HOST), "error", {"code": "server_error", "correlation_id": "x"}, locale)
+    assert not [attributes for _, attributes in without.elements if attributes.get("id") == "error-contact"]

@@ -164,3 +164,19 @@ class two_nodes:
 async def at_once(work: Any) -> list[Any]:
     started: list[Awaitable[Any]] = list(work)
     return list(await asyncio.gather(*started))
+
+
+async def test_a_clock_off_the_databases_is_told(database: str) -> None:
+    """Nodes that disagree about the time disagree about what has expired."""
+    async with Provider(database=database, clock=MovingClock(follow=time.time)) as provider:
+        assert (await clock_check(provider))["ok"] is True
+        provider.clock.advance(4)
+        assert (await clock_check(provider))["ok"] is True
+        provider.clock.advance(4)
+        check = await clock_check(provider)
+        assert (check["ok"], "ahead of the database" in check["found"]) == (False, True)
+
+
+async def clock_check(provider: Provider) -> dict[str, Any]:
+    checks = (await provider.control("deploy_check"))["checks"]
+    return dict(next(check for check in checks if check["check"] == "clock"))

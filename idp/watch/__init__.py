@@ -1,0 +1,1 @@
+"""Owns what operators watch from outside: the metrics, and how they are shown. It decides nothing."""
