@@ -1,11 +1,11 @@
 # Two commands for most days: `make dev` starts a provider on this machine, `make test` is everything CI runs.
 # Needs Python 3.11+ and make; `make dev PYTHON=/path/to/python3.12` chooses another Python than python3.
 .SILENT:
-.PHONY: help dev setup test lint bench clean
+.PHONY: help dev setup test lint bench bench-scale bench-overload clean
 IN_VENV := .venv/.installed
 
 help:
-	sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
+	sed -n 's/^\([a-z-]*\):.*## /make \1: /p' Makefile
 
 dev: $(IN_VENV)-server  ## start the provider; ARGS="--demo" adds two sites that share its sign-on
 	.venv/bin/idp dev $(ARGS)
@@ -20,6 +20,12 @@ lint: $(IN_VENV)-dev  ## style and strict types alone
 
 bench: $(IN_VENV)-dev  ## measure against a well-known provider, see bench/README.md
 	.venv/bin/python bench/run.py $(ARGS)
+
+bench-scale: $(IN_VENV)-dev  ## measure a full database against an empty one, on PostgreSQL (about 20 minutes)
+	.venv/bin/python bench/scale.py $(ARGS)
+
+bench-overload: $(IN_VENV)-dev  ## five times the peak for twenty seconds, and what is left of the work
+	.venv/bin/python bench/overload.py $(ARGS)
 
 clean:  ## remove the virtual environment and installed node packages
 	rm -rf .venv tests/node/node_modules bench/node/node_modules

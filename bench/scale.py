@@ -27,7 +27,7 @@ from visitor import Visitor
 
 RESULTS = Path(__file__).parent / "results"
 MEDIAN, P99, SWEEPING = 1.15, 1.5, 1.2
-EMPTY, FULL = "empty", "full"
+EMPTY, FULL = "idp_empty", "idp_full"
 SWEPT_UNDER = "refresh"
 
 
@@ -135,7 +135,7 @@ class Scale:
         query = "SELECT count(*) FROM {} WHERE expires_at < extract(epoch from now()) - 86400"
         return sum(int(self.databases.sql(query.format(table), FULL)) for table in ("grants", "refresh_tokens"))
 
-    def growth(self, cycles: int = 5) -> None:
+    def growth(self, cycles: int = 4) -> None:
         """The same number of rows come and go: the files must stop growing."""
         sizes = []
         for cycle in range(cycles):
