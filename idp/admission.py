@@ -28,6 +28,7 @@ class Admission:
     arriving: int = 0  # requests begun whose body is not whole: a slow sender must not hold a place meanwhile
     signing_in: int = 0
     waiting: deque[Callable[[], None]] = field(default_factory=deque)
+    on_refusal: Callable[[], None] = lambda: None  # for whoever counts
 
     def crowded(self, begun: int) -> bool:
         """Whether a place is free, of ``begun`` requests that have no answer yet."""

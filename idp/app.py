@@ -43,6 +43,9 @@ from idp.store import migrate
 from idp.store.audit import Journal, record_start
 from idp.store.database import Database, Store, Unavailable
 from idp.store.registry import has_origin
+from idp.watch.request import RequestNames
+from idp.watch.traces import Tracing
+from idp.watch.watching import NOBODY, Watching
 from idp.web import refusals
 from idp.web.context import Web
 from idp.web.dispatch import Dispatch, Handler, OnError
@@ -59,11 +62,13 @@ DATABASE_FILE = "idp.sqlite3"
 class Application:
     """The ASGI application. ``start`` must have run before the first request; a lifespan does it by itself."""
 
-    def __init__(self, server: Server, features: Sequence[Feature], pages: Pages) -> None:
+    def __init__(
+        self, server: Server, features: Sequence[Feature], pages: Pages, watching: Watching = NOBODY
+    ) -> None:
         self.server = server
         self.features = features
         self.background: asyncio.Task[None] | None = None
-        self.jobs = Jobs(server, [job for feature in features for job in feature.jobs])
+        self.jobs = Jobs(server, [job for feature in features for job in feature.jobs], watching.jobs())
         base = urlsplit(server.issuer).path
         self.starlette = Starlette(
             routes=[Mount(pages.static.prefix, pages.static)],
@@ -87,15 +92,19 @@ class Application:
         dispatch = Dispatch(self.endpoints, _ON_ERROR, self.starlette, web, MAX_BODY)
         public = documents(server, base)
         self.admission = _admission(base, server.settings, public)
+        self.admission.on_refusal = server.meters.turned_away
         foreign = None if server.dev else ForeignHosts(server.issuer, server.now)
 
         async def origin_known(origin: str) -> bool:
             return await server.database.read(has_origin, origin)
 
         self._door = Door(dispatch, public, cors, origin_known, foreign)
+        paths = {path: path.removeprefix(base) for path in (*self.endpoints, *public)}
+        names = RequestNames(server.journal.writer, web.proxies)
+        self._outermost = watching.around(self._door, names, paths, public)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._door(scope, receive, send)
+        await self._outermost(scope, receive, send)
 
     async def start(self) -> None:
         """Open: schema, keys, registry, jobs. Raises what the operator has to mend."""
@@ -123,12 +132,15 @@ def build(
     features: Sequence[Feature] = FEATURES,
     clock: Callable[[], float] = time.time,
     randomness: Callable[[int], bytes] = os.urandom,
+    tracing: Tracing | None = None,
 ) -> Application:
     """One provider. ``clock`` gives Unix seconds, ``randomness`` that many unpredictable bytes."""
+    watching = Watching.of(settings, tracing)
     active = [feature for feature in features if feature.active(settings)]
     mail = settings.operator_mail
     pages = Pages(settings.templates_dir, settings.locale, issuer=settings.issuer, operator_mail=mail)
-    return Application(make_server(settings, active, clock, randomness), active, pages)
+    server = make_server(settings, active, clock, randomness, watching=watching)
+    return Application(server, active, pages, watching)
 
 
 def make_server(
@@ -138,9 +150,10 @@ def make_server(
     randomness: Callable[[int], bytes] = os.urandom,
     *,
     patient: bool = False,
+    watching: Watching = NOBODY,
 ) -> Server:
     """The shared value without its HTTP surface: what commands work with. ``patient`` as in ``open_store``."""
-    database = open_store(settings, patient=patient)
+    database = watching.store(open_store(settings, patient=patient))
     journal = Journal(randomness(8).hex())
     plan = KeyPlan(
         signs=settings.keys.signs,
@@ -165,14 +178,17 @@ def make_server(
         journal=journal,
         keyring=keyring,
         outbound=Outbound(settings.outbound.allow, settings.outbound.ca_file, loopback=settings.mode == "dev"),
-        passwords=PasswordPool(settings.passwords.workers, settings.passwords.queue),
-        turnstile=Turnstile(settings.passwords.workers or os.cpu_count() or 1, settings.passwords.queue),
+        passwords=PasswordPool(settings.passwords.workers, settings.passwords.queue, watching.hashing),
+        turnstile=Turnstile(
+            settings.passwords.workers or os.cpu_count() or 1, settings.passwords.queue, watching.standing
+        ),
         issuer_of_tokens=Issuer(settings, keyring, lambda: base64url(randomness(16))),
         grants=grants,
         checks=CORE_CHECKS,
         response_types=frozenset(name for feature in features for name in feature.response_types),
         response_modes=frozenset(name for feature in features for name in feature.response_modes),
         metadata=metadata(settings, features, grants),
+        meters=watching.meters,
     )
 
 

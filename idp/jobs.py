@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from idp.accounts.census import count_costs
 from idp.features import Job
 from idp.server import Server
-from idp.store import marks, redirect_uses, sweep
+from idp.store import audit, marks, redirect_uses, sweep
 from idp.store.database import Unavailable
 
 log = logging.getLogger("idp.jobs")
@@ -54,6 +54,10 @@ async def sweep_expired(server: Server) -> None:
     while place is not None:
         gone, place = await server.database.write(sweep.sweep, server.now(), place)
         await asyncio.sleep(_AFTER_DELETING if gone else _AFTER_LOOKING)
+    if days := server.settings.audit_days:
+        until = server.now() - days * 86_400
+        while await server.database.write(audit.forget, until, sweep.STRETCH):  # noqa: ASYNC110 - no waiting, a pause
+            await asyncio.sleep(_AFTER_DELETING)
 
 
 async def write_redirect_uses(server: Server) -> None:
@@ -83,11 +87,12 @@ CORE_JOBS: tuple[Job, ...] = (
 
 
 class Jobs:
-    """The core jobs and the features' own."""
+    """The core jobs, the features' own, and ``quiet`` ones that nothing wakes but the time."""
 
-    def __init__(self, server: Server, jobs: Sequence[Job]) -> None:
+    def __init__(self, server: Server, jobs: Sequence[Job], quiet: Sequence[Job] = ()) -> None:
         self._server = server
-        self._jobs = (*CORE_JOBS, *jobs)
+        self._woken = tuple(jobs)
+        self._jobs = (*CORE_JOBS, *jobs, *quiet)
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
 
@@ -112,10 +117,11 @@ class Jobs:
         self._tasks = []
 
     async def _repeat(self, job: Job) -> None:
-        wakes = job not in CORE_JOBS
+        wakes = job in self._woken
         while True:
             try:
                 await job.run(self._server)
+                self._server.meters.job(job.name, self._server.now())
             except Unavailable as error:
                 log.warning("job %s: database unavailable (%s), next try soon", job.name, error)
             except Exception:

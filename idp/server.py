@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -71,6 +72,28 @@ class Turnstile(Protocol):
     def open(self, keys: Iterable[bytes]) -> None: ...
 
 
+class Meters(Protocol):
+    """What happens, told to whoever counts it (``watch.metrics``); the labels are a few words each, never a value."""
+
+    def token(self, grant_type: str) -> None: ...
+    def login(self, outcome: str) -> None: ...
+    def refusal(self, error: str) -> None: ...
+    def turned_away(self) -> None: ...
+    def logout(self, outcome: str) -> None: ...
+    def job(self, name: str, at: float) -> None: ...
+
+
+class NoMeters:
+    """Nobody counts."""
+
+    def token(self, grant_type: str) -> None: ...
+    def login(self, outcome: str) -> None: ...
+    def refusal(self, error: str) -> None: ...
+    def turned_away(self) -> None: ...
+    def logout(self, outcome: str) -> None: ...
+    def job(self, name: str, at: float) -> None: ...
+
+
 def base64url(data: bytes) -> str:
     """Without padding (RFC 4648 5, RFC 7515 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
@@ -108,6 +131,8 @@ class Server:
     redirect_uses: RedirectUses = field(default_factory=RedirectUses)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
     leaving: bool = False  # this process drains: /readyz says so, and a balancer sends it nothing new
+    meters: Meters = field(default_factory=NoMeters)
+    registry_read_at: float = -math.inf
 
     @property
     def issuer(self) -> str:
@@ -148,6 +173,7 @@ class Server:
     async def reload_registry(self, *, force: bool = False) -> None:
         """If the epoch moved, read resources and scopes again and forget the clients."""
         epoch = await self.database.read(current_epoch)
+        self.registry_read_at = self.now()
         if epoch == self.registry.epoch and not force:
             return
         resources = await self.database.read(load_resources)
@@ -191,6 +217,7 @@ class Server:
         """The members of a token response (RFC 6749 5.1)."""
         answer = await self.issuer_of_tokens.issue(authorization, self.registry.resources)
         self.journal.count("tokens.issued", authorization.client.client_id, authorization.grant_type)
+        self.meters.token(authorization.grant_type)
         return answer
 
     def follow_refresh(self, secret: bytes) -> bytes:

@@ -161,6 +161,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return data
 
     def _refuse(self, data: bytes) -> None:
+        self._admission.on_refusal()
         stays = is_whole(data) and not self._leaving
         self.transport.write(self._with_headers(refusal(data, close=not stays)))
         if not stays:

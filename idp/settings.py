@@ -143,6 +143,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     key_encryption_key: Annotated[
         Secret | None, _about("The same key itself; only as an environment variable.", secret=True)
     ] = None
+    log_format: Annotated[
+        Literal["json", "text"], _about("Lines of the log on standard error: one JSON object each, or text.")
+    ] = "json"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _about("The least that is logged; libraries log warnings only.")
+    ] = "info"
+    access_log: Annotated[
+        Literal["off", "endpoints", "all"],
+        _about("A line a request: none, those of endpoints, or those of public documents and probes too."),
+    ] = "off"
+    audit_days: Annotated[
+        int, _about("Days after which a line of the audit is deleted; 0 keeps it for ever.", least=0, most=36_500)
+    ] = 400
     templates_dir: Annotated[Path | None, _about("Folder whose pages override the built-in ones.")] = None
     locale: Annotated[Literal["en", "de"], _about("Language for people whose browser asks for none of ours.")] = "en"
     acr: Annotated[dict[str, str], _about("Methods of a sign-in (amr, joined by a space) to the acr it earns.")] = (
@@ -244,6 +257,7 @@ def _dev_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
         "data_dir": Path(".idp"),
         "drain_seconds": 0,
         "password_exchange_client": "sample",
+        "log_format": "text",
         "keys.longest_cache": 10,
         "keys.jwks_max_age": min(5, given.get("keys.longest_cache", 10)),
     }

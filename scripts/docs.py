@@ -21,6 +21,7 @@ from idp.cli.routes import routes_of
 from idp.features import FEATURES
 from idp.settings import Settings, describe, load
 from idp.store.audit import EVENTS
+from idp.watch.meters import METRICS
 
 FOLDER = Path(__file__).parent.parent / "docs"
 _PART = re.compile(r"(<!-- from the code: (?P<name>[a-z]+) -->\n).*?(\n<!-- end of (?P=name) -->)", re.DOTALL)
@@ -55,6 +56,14 @@ def _value(found: Any, name: str) -> Any:
 
 def events() -> Iterator[str]:
     yield table(("event", "meaning"), [(f"`{name}`", meaning) for name, meaning in EVENTS.items()])
+
+
+def metrics() -> Iterator[str]:
+    rows = [
+        (f"`{name}`", metric.kind, ", ".join(f"`{label}`" for label in metric.labels), metric.meaning)
+        for name, metric in METRICS.items()
+    ]
+    yield table(("metric", "kind", "labels", "meaning"), rows)
 
 
 def routes() -> Iterator[str]:
@@ -126,6 +135,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "settings": settings,
     "events": events,
+    "metrics": metrics,
     "routes": routes,
     "commands": command_line,
 }

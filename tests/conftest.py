@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
     from support.postgres import Cluster
 
+pytest_plugins = ("support.leaks",)  # no secret in any test's log
+
 CHROMIUM_ARGUMENTS = (
     "--headless",
     "--no-sandbox",

@@ -29,9 +29,9 @@ ORDER = (
     "accounts",
     "grants",
     "web",
-    "watch",
     "features",
     "jobs",
+    "watch",
     "app",
     "control",
     "serving",
@@ -48,7 +48,7 @@ LEAVES = {
 }
 # A package outside the standard library, and the only parts that may know it.
 KNOWN_ONLY_TO = {
-    "starlette": {"web", "watch", "features", "app", "testing"},
+    "starlette": {"web", "features", "watch", "app", "testing"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "uvicorn": {"serving", "cli", "testing"},
@@ -61,6 +61,7 @@ KNOWN_ONLY_TO = {
     "zxcvbn_rs_py": {"accounts"},
     "babel": {"web"},
     "prometheus_client": {"watch"},
+    "opentelemetry": {"watch"},
 }
 BASE_INSTALL = {"cryptography", "joserfc"}  # all that jose and verify may need
 IMPURE = {"asyncio", "os", "pathlib", "random", "secrets", "socket", "sqlite3", "ssl", "threading", "time"}

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from argon2 import PasswordHasher as Argon2
@@ -28,7 +29,14 @@ _NOBODY = _HASHER.hash("nobody has this password")
 class PasswordPool:
     """``workers`` threads and ``queue`` waiting places; the next caller gets ``Busy`` instead of a place in memory."""
 
-    def __init__(self, workers: int | None = None, queue: int = 32) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        queue: int = 32,
+        around: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """``around`` is entered for each hash, from its waiting on: for whoever watches."""
+        self._around = around
         count = workers or os.cpu_count() or 1
         self._executor = ThreadPoolExecutor(count, "password", initializer=_step_back)
         self._free = count + queue
@@ -84,7 +92,8 @@ class PasswordPool:
             raise Busy(retry_after=1)
         self._free -= 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+            with self._around():
+                return await asyncio.get_running_loop().run_in_executor(self._executor, work)
         finally:
             self._free += 1
 

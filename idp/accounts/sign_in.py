@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from idp.accounts import devices, guessing
 from idp.accounts.devices import Device
 from idp.protocol.client import Account
-from idp.protocol.errors import Busy
+from idp.protocol.errors import Busy, Throttled
 from idp.protocol.prompts import may_act
 from idp.server import Server
 from idp.store import accounts
@@ -37,6 +37,18 @@ async def prove_password(
     ``network`` is where the try comes from, ``device`` the browser's device cookie. Raises Throttled where too many
     tries failed, and Busy when the password pool is full; neither has hashed anything.
     """
+    try:
+        return await _in_turn(server, username, password, network, device)
+    except Busy:
+        server.meters.login("busy")
+        raise
+    except Throttled:
+        server.meters.login("throttled")
+        raise
+
+
+async def _in_turn(server: Server, username: str, password: str, network: str, device: str | None) -> Proved | None:
+    """Take a place in each bucket, then try."""
     brought = devices.recognise(server, device)
     buckets = guessing.strangers_buckets(server, username, network)
     if brought is not None and devices.belongs_to(brought, await _find(server, username)):
@@ -78,11 +90,14 @@ async def _check(server: Server, found: Credentials | None, username: str, passw
     matches = await server.passwords.verify(stored, password, username)
     if found is None or stored is None:
         server.journal.count("requests.refused", "", "unknown_person")
+        server.meters.login("unknown_person")
         return None
     if not matches or may_act(found.account, client_disabled=False) is not None:
         # Written within 100 ms, not now: a commit takes time that an unknown person would not cost.
         server.journal.later(server.now(), "login.failed", found.account.id)
+        server.meters.login("disabled" if matches else "wrong_password")
         return None
+    server.meters.login("success")
     if server.passwords.is_weak(stored):
         fresh = await server.passwords.hash(password)
         await server.database.write(accounts.replace_hash, found.account.id, stored, fresh)

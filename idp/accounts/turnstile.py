@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from weakref import WeakValueDictionary
 
 from idp.protocol.errors import Busy
@@ -21,7 +21,11 @@ _MOST = 10_000
 class Turnstile:
     """``workers`` tries are let through at a time and ``queue`` more may wait; the next one gets ``Busy``."""
 
-    def __init__(self, workers: int, queue: int) -> None:
+    def __init__(
+        self, workers: int, queue: int, around: Callable[[], AbstractContextManager[object]] = nullcontext
+    ) -> None:
+        """``around`` is entered while a try stands in the line: for whoever watches."""
+        self._around = around
         self._places = workers + queue
         self._threads = asyncio.Semaphore(workers)
         self._lines: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -35,8 +39,11 @@ class Turnstile:
         self._places -= 1
         try:
             line = self._lines.setdefault(key, asyncio.Lock())
-            async with line, self._threads:
-                yield
+            with ExitStack() as standing:
+                standing.enter_context(self._around())
+                async with line, self._threads:
+                    standing.close()
+                    yield
         finally:
             self._places += 1
 

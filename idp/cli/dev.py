@@ -31,12 +31,13 @@ _SEED = Path(__file__).parent / "dev_seed.toml"
 @pass_desk
 def dev(desk: Desk, port: int | None, issuer: str | None, manifest: Path | None, demo: bool) -> None:
     """Start a provider on this machine: people, a client and /hello are there."""
-    from idp.cli.running import log_to_stderr, run
+    from idp.cli.running import run
     from idp.keyring import KeyringError
     from idp.settings import load
+    from idp.watch.logs import configure
 
     settings = load(None, desk.environ, "dev", {"listen_port": port, "issuer": issuer})
-    log_to_stderr()
+    configure(settings.log_format, settings.log_level)
 
     async def seed(application: Application) -> None:
         await _seed(application, manifest, demo)

@@ -61,6 +61,9 @@ def _bound(host: str, port: int, setting: str) -> tuple[socket.socket, ...]:
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.bind(address)
+            # Said here, for every process and copy that comes to share it: dup() repeats what the object believes, and
+            # "blocking" said anew would freeze a process that serves in its next accept.
+            listener.setblocking(False)
         except OSError as error:
             listener.close()
             if error.errno == errno.EADDRNOTAVAIL and len(places) > 1:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
+import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from idp.app import Application, build
 from idp.cli.listeners import Listeners, listeners
+from idp.cli.trouble import Trouble
 from idp.control.calling import only_opener
 from idp.control.listening import listening
 from idp.serving import plain_config, server_config, several
 from idp.serving_drain import FrontServer, QuietServer
 from idp.serving_tls import Certificate
 from idp.settings import Settings
+from idp.watch import traces
+from idp.watch.traces import Tracing
 
 Ready = Callable[[Application], Awaitable[None]]
 
@@ -31,11 +34,27 @@ def run(settings: Settings, ready: Ready, *, before: Ready | None = None, given:
         found = given or held.enter_context(listeners(settings))
         if settings.database is None:
             held.enter_context(only_opener(settings.data_dir))
-        application = build(settings)
+        application = build(settings, tracing=held.enter_context(traced()))
         server = FrontServer(server_config(application, certificate), application.server)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             _heed_signals(runner.get_loop(), server, certificate, alone=given is None)
             runner.run(_serve(server, found, application, ready, before))
+
+
+@contextlib.contextmanager
+def traced() -> Iterator[Tracing | None]:
+    """Traces where the standard OTEL variables ask for them. Raises Trouble where this installation cannot."""
+    try:
+        tracing = traces.start(os.environ)
+    except traces.NoTracing as no:
+        raise Trouble(
+            f"{no.variable} asks for traces", received=no.received, expected="the extra idp[otel]", mend=no.mend
+        ) from None
+    try:
+        yield tracing
+    finally:
+        if tracing is not None:
+            tracing.close()
 
 
 def _heed_signals(
@@ -113,9 +132,3 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-
-
-def log_to_stderr(level: int = logging.INFO) -> None:
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in ("uvicorn", "alembic", "httpx2", "httpcore2"):
-        logging.getLogger(name).setLevel(logging.WARNING)

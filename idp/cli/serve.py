@@ -30,13 +30,13 @@ def serve(desk: Desk, config: str | None, workers: int, tls_cert: str | None, tl
     from pathlib import Path
 
     from idp.app import Application
-    from idp.cli.running import log_to_stderr
     from idp.settings import load
+    from idp.watch.logs import configure
 
     path = Path(config) if config is not None else desk.settings_file
     tls = {"tls_certificate_file": tls_cert, "tls_key_file": tls_key}
     settings = load(path, desk.environ, "serve", {**desk.options, **tls})
-    log_to_stderr()
+    configure(settings.log_format, settings.log_level)
 
     if workers > 1 and settings.database is None:
         raise Trouble(

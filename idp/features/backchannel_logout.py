@@ -34,6 +34,7 @@ async def _deliver(server: Server, delivery: Delivery) -> None:
     next_try = now + _RETRY_SECONDS[tries] if tries < len(_RETRY_SECONDS) else None
     await server.database.write(settle, server.journal, delivery, now, answer, next_try)
     arrived = answer in ("200", "204")
+    server.meters.logout("delivered" if arrived else "given_up" if next_try is None else "failed")
     log.log(
         logging.INFO if arrived else logging.WARNING,
         "back-channel logout of %s at %s: %s after %.2f s (attempt %d)",

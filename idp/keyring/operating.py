@@ -117,7 +117,9 @@ async def rewrap(keeper: Keeper) -> RewrapReport:
         return new.seal(purpose, value, keeper.randomness)
 
     proof = store.Proof(new.key_id, new.proof())
-    keys, secrets = await keeper.database.write(store.rewrap, old.key_id, proof, reseal)
+    keys, secrets = await keeper.database.write(
+        store.rewrap, keeper.journal, keeper.clock(), old.key_id, proof, reseal
+    )
     await keeper.bind()
     return RewrapReport(old.key_id, new.key_id, keys, secrets)
 

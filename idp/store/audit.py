@@ -55,6 +55,7 @@ EVENTS: Mapping[str, str] = {
     "key.created": "A signing key was made; it is published and waits.",
     "key.rotated": "A waiting signing key was promoted by an operator.",
     "key.revoked": "A signing key was withdrawn at once.",
+    "key.rewrapped": "Everything sealed was sealed anew under another key-encryption key.",
     "key.deleted": "A retired key's record was deleted at the end of its life.",
 }
 
@@ -177,3 +178,10 @@ def tail(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """The newest events, oldest first."""
     rows = connection.execute(sa.select(audit).order_by(audit.c.at.desc(), audit.c.seq.desc()).limit(limit)).mappings()
     return [dict(row) | {"detail": json.loads(row["detail"])} for row in reversed(rows.all())]
+
+
+def forget(connection: Connection, until: float, limit: int) -> int:
+    """Delete the ``limit`` oldest lines from before ``until``; answers how many went. The index on time finds them."""
+    key = sa.tuple_(audit.c.writer, audit.c.seq)
+    oldest = sa.select(audit.c.writer, audit.c.seq).where(audit.c.at < until).order_by(audit.c.at).limit(limit)
+    return connection.execute(sa.delete(audit).where(key.in_(oldest))).rowcount

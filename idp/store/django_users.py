@@ -74,7 +74,7 @@ def _on_sqlite(
     url: URL, table: str, chosen: Mapping[str, str], also: Collection[str]
 ) -> tuple[dict[str, str], list[tuple[str, dict[str, Any]]]]:
     address = f"file:{quote(str(Path(url.database or '').absolute()))}?mode=ro"
-    engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True))
+    engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True), hide_parameters=True)
     try:
         with engine.connect() as connection:
             return _read(connection, table, chosen, also)
@@ -87,7 +87,7 @@ async def _on_postgres(
 ) -> tuple[dict[str, str], list[tuple[str, dict[str, Any]]]]:
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    engine = create_async_engine(url, connect_args={"timeout": 10})
+    engine = create_async_engine(url, connect_args={"timeout": 10}, hide_parameters=True)
     try:
         async with engine.connect() as plain:
             connection = await plain.execution_options(postgresql_readonly=True)

@@ -171,7 +171,12 @@ def create_secret(connection: Connection, sealed_under: str, name: str, sealed: 
 
 
 def rewrap(
-    connection: Connection, sealed_under: str, proof: Proof, reseal: Callable[[str, bytes], bytes]
+    connection: Connection,
+    journal: Journal,
+    now: float,
+    sealed_under: str,
+    proof: Proof,
+    reseal: Callable[[str, bytes], bytes],
 ) -> tuple[int, int]:
     """Seal everything anew in one transaction and say under which key; the numbers of keys and secrets.
 
@@ -187,6 +192,7 @@ def rewrap(
     for name, sealed in secrets.items():
         value = reseal(secret_purpose(name), sealed)
         connection.execute(sa.update(server_secrets).where(server_secrets.c.name == name).values(sealed=value))
+    journal.record(connection, now, "key.rewrapped", before=sealed_under, after=proof.key_id)
     return len(sealed_keys), len(secrets)
 
 

@@ -140,6 +140,13 @@ def settle(
     )
 
 
+def pending(connection: Connection) -> int:
+    """How many have not arrived and are not given up."""
+    table = logout_deliveries
+    waiting = sa.select(sa.func.count()).where(table.c.delivered_at.is_(None), table.c.given_up_at.is_(None))
+    return connection.execute(waiting.select_from(table)).scalar_one()
+
+
 def deliveries(connection: Connection, limit: int = 50) -> Sequence[dict[str, Any]]:
     """The newest deliveries, for the operator."""
     table = logout_deliveries

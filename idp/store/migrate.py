@@ -43,6 +43,11 @@ def require(found: str | None) -> None:
         raise SchemaMismatch(found)
 
 
+def serves(found: str | None) -> bool:
+    """Whether a running process can go on with ``found``: an upgrade under it only adds (decision 25)."""
+    return found is not None and found >= HEAD
+
+
 def lock(connection: Connection) -> None:
     """Of two commands that change the schema the second waits until the first one's transaction has ended."""
     if connection.dialect.name == "postgresql":

@@ -31,7 +31,7 @@ def read_beside(path: Path, stop: Event, operation: Callable[[Connection], T]) -
         raw.set_progress_handler(stop.is_set, _INSTRUCTIONS)
         return raw
 
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("BEGIN")
         # The first read, not BEGIN, chooses the moment.

@@ -1,1 +1,4 @@
-"""Owns what operators watch from outside: the metrics, and how they are shown. It decides nothing."""
+"""Owns what an operator sees from outside: log lines, metrics, traces. It decides nothing and changes no answer.
+
+What must be remembered is the audit's (``store.audit``), and what a refusal says is ``web.refusals``'.
+"""

@@ -44,6 +44,14 @@ class Proxies:
             found = before
         return found
 
+    def in_front(self, scope: Scope) -> bool:
+        """Whether the connection itself comes from a trusted proxy."""
+        if not self._networks:
+            return False
+        client = scope.get("client")
+        found = _parsed(client[0]) if client else None
+        return found is not None and self._trusts(found)
+
     def network_of(self, scope: Scope) -> str:
         """The caller's network, /24 or /56: what one subscriber usually has to themselves. ``unknown`` without one."""
         address = self.address_of(scope)

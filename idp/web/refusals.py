@@ -8,22 +8,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from idp.keyring import KeyringError
-from idp.protocol.errors import Busy, Refused, Shown, Throttled, visible
+from idp.protocol.errors import Busy, Refused, Shown, Throttled, visible, without_issued
 from idp.store.audit import record_refusal
 from idp.store.database import Unavailable
 from idp.web.context import locale_of, server_of, web_of
+from idp.web.correlation import correlation_id
 from idp.web.forms import json_response, refusal_response
 from idp.web.pages import Problem
 
 log = logging.getLogger("idp.refusals")
-
-
-def correlation_id(http: Request) -> str:
-    """One short id a request, made when it is first needed: on the page, in the log, in the audit."""
-    state = http.scope.setdefault("state", {})
-    if "correlation_id" not in state:
-        state["correlation_id"] = server_of(http).random_id(6)
-    return str(state["correlation_id"])
 
 
 def tell_operator(http: Request, refusal: Refused, client_id: str | None = None) -> str:
@@ -31,8 +24,16 @@ def tell_operator(http: Request, refusal: Refused, client_id: str | None = None)
     server = server_of(http)
     number = correlation_id(http)
     story = " | ".join(f"{name}: {text}" for name, text in refusal.story().items())
+    server.meters.refusal(refusal.error)
+    where = visible(without_issued(http.scope["path"]))
     log.info(
-        "refused %s %s | id: %s | client: %s | %s", http.method, http.scope["path"], number, client_id or "-", story
+        "refused %s %s | id: %s | client: %s | %s",
+        http.method,
+        where,
+        number,
+        client_id or "-",
+        story,
+        extra={"fields": {"error": refusal.error}},
     )
     if not http.scope.get("idp.proved"):
         server.journal.count("requests.refused", client_id or "", refusal.error)
@@ -105,7 +106,8 @@ async def on_gone(http: Request, error: Exception) -> Response:
 async def on_fault(http: Request, error: Exception) -> Response:
     """A fault of ours: 500 that says nothing but the id under which the log holds it."""
     number = correlation_id(http)
-    log.error("fault %s %s | id: %s", http.method, http.scope["path"], number, exc_info=error)
+    where = visible(without_issued(http.scope["path"]))
+    log.error("fault %s %s | id: %s", http.method, where, number, exc_info=error)
     if "text/html" in http.headers.get("accept", ""):
         return web_of(http).pages.page(
             "error", locale=locale_of(http), status=500, code="server_error", correlation_id=number

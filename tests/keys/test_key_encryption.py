@@ -31,6 +31,7 @@ from idp.keyring import (
 )
 from idp.keyring.material import new_key
 from idp.store import keys as store
+from idp.store.audit import tail
 from idp.store.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -324,6 +325,8 @@ async def test_rewrap_moves_everything_to_the_first_key(database: Database, cloc
     report = await command.rewrap()
     assert (report.old, report.new) == (kek("a").current.key_id, kek("b").current.key_id)
     assert (report.keys, report.secrets) == (4, 2)
+    (told,) = [row for row in database.read_now(tail, 100) if row["event"] == "key.rewrapped"]
+    assert told["detail"] == {"before": report.old, "after": report.new}
     with pytest.raises(KeyEncryptionKeyMismatch):
         await keyring(database, clock, ring=kek("a")).start()
     new = keyring(database, clock, ring=kek("b"))

@@ -48,6 +48,11 @@ def upgrade() -> None:
     op.add_column("sessions", sa.Column("network", sa.String(length=64), nullable=True))
     op.add_column("consents", sa.Column("created_at", sa.Double(), nullable=True))
     op.create_index("audit_account", "audit", ["account_id", "at"], unique=False)
+    waits = sa.text("delivered_at IS NULL AND given_up_at IS NULL")
+    op.drop_index("logout_deliveries_due", table_name="logout_deliveries")
+    op.create_index(
+        "logout_deliveries_due", "logout_deliveries", ["due_at"], sqlite_where=waits, postgresql_where=waits
+    )
     # Names in the order of their code points, which SQLite has anyway: pages of a list need an index in one order.
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column("accounts", "username", type_=sa.String(length=255, collation="C"))
@@ -69,6 +74,8 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column("clients", "client_id", type_=sa.String(length=255))
         op.alter_column("accounts", "username", type_=sa.String(length=255))
+    op.drop_index("logout_deliveries_due", table_name="logout_deliveries")
+    op.create_index("logout_deliveries_due", "logout_deliveries", ["due_at"])
     op.drop_index("audit_account", table_name="audit")
     with op.batch_alter_table("consents") as batch_op:
         batch_op.drop_column("created_at")
