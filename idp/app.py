@@ -195,7 +195,7 @@ def make_server(
 def open_store(settings: Settings, *, patient: bool = False) -> Store:
     """PostgreSQL where the settings name one, else SQLite in the data folder.
 
-    ``patient`` is for commands whose statements may take long: the schema's changes, a restore.
+    ``patient`` is for commands, which may take long: nobody waits for them behind a socket.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.database is not None:

@@ -31,19 +31,16 @@ async def tend_keys(server: Server) -> None:
 
 
 async def flush_issued(server: Server) -> None:
-    if server.journal.pending("tokens.issued"):
-        await server.database.write(server.journal.flush, server.now(), "tokens.issued")
+    await server.write_kept("tokens.issued")
 
 
 async def flush_failed_logins(server: Server) -> None:
-    if server.journal.pending("login.failed"):
-        await server.database.write(server.journal.flush, server.now(), "login.failed")
+    await server.write_kept("login.failed")
 
 
 async def flush_refusals(server: Server) -> None:
     for event in ("requests.refused", "login.throttled"):
-        if server.journal.pending(event):
-            await server.database.write(server.journal.flush, server.now(), event)
+        await server.write_kept(event)
 
 
 async def sweep_expired(server: Server) -> None:
@@ -113,7 +110,10 @@ class Jobs:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._tasks:
             for flush in (flush_issued, flush_failed_logins, flush_refusals, write_redirect_uses):
-                await flush(self._server)
+                try:
+                    await flush(self._server)
+                except Unavailable as error:
+                    log.error("counts that could not be written any more are lost: %s", error)
         self._tasks = []
 
     async def _repeat(self, job: Job) -> None:

@@ -213,6 +213,17 @@ class Server:
             )
         return grant
 
+    async def write_kept(self, event: str) -> None:
+        """Write what the journal keeps in memory of one event. What cannot be written now stays there; Unavailable."""
+        kept = self.journal.take(event)
+        if kept is None:
+            return
+        try:
+            await self.database.write(self.journal.flush, self.now(), kept)
+        except Exception:
+            self.journal.give_back(kept)
+            raise
+
     async def issue(self, authorization: Authorization) -> dict[str, Any]:
         """The members of a token response (RFC 6749 5.1)."""
         answer = await self.issuer_of_tokens.issue(authorization, self.registry.resources)

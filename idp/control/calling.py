@@ -102,16 +102,24 @@ def _over_socket(path: Path, operation: str, arguments: dict[str, Any]) -> dict[
     """None where nobody listens. The socket's own folder may be too deep for an address, so it is named from there."""
     if not path.exists():
         return None
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_LONG.get(operation, _SECONDS))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_LONG.get(operation, _SECONDS))
+        try:
             connection.connect(socket_address(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None  # left behind by a server that was killed
+        try:
             connection.sendall(msgspec.json.encode({"operation": operation, "arguments": arguments}) + b"\n")
             connection.shutdown(socket.SHUT_WR)
             data = b"".join(iter(lambda: connection.recv(65_536), b""))
-    except (ConnectionRefusedError, FileNotFoundError):
-        return None  # left behind by a server that was killed
-    answer: dict[str, Any] = msgspec.json.decode(data)
+            answer: dict[str, Any] = msgspec.json.decode(data)
+        except (OSError, msgspec.DecodeError) as error:
+            raise ControlError(
+                "the server answers a command",
+                received=f"no whole answer: {error}",
+                expected="a server that runs until it has answered",
+                mend="see whether the change is there (idp audit tail), and if not give the command again",
+            ) from None
     return answer
 
 
@@ -135,7 +143,7 @@ def _short(path: Path) -> str:
 
 @asynccontextmanager
 async def _opened(settings: Settings, lost_key: bool) -> AsyncIterator[Server]:
-    server = make_server(settings, [feature for feature in FEATURES if feature.active(settings)])
+    server = make_server(settings, [feature for feature in FEATURES if feature.active(settings)], patient=True)
     try:
         try:
             await prepare(server, serving=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ControlError(Exception):
-    """Nothing was changed; the parts are for the person at the command line."""
+    """Nothing was changed, unless the parts say so; they are for the person at the command line."""
 
     def __init__(self, rule: str, *, received: str = "", expected: str = "", mend: str = "") -> None:
         super().__init__(f"{rule}: received {received or '-'}, expected {expected or '-'}; {mend}")

@@ -12,8 +12,7 @@ from idp.store import audit, logout
 async def audit_tail(server: Server, limit: int = 20) -> dict[str, Any]:
     """The newest events, counts still in memory written first."""
     for event in ("tokens.issued", "login.failed", "requests.refused"):
-        if server.journal.pending(event):
-            await server.database.write(server.journal.flush, server.now(), event)
+        await server.write_kept(event)
     return {"events": await server.database.read(audit.tail, limit)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,6 +61,15 @@ EVENTS: Mapping[str, str] = {
 }
 
 _INSERT = Prepared(sa.insert(audit))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What waits in memory of one event: single ones with their time and account, and counts by client and kind."""
+
+    event: str
+    later: tuple[tuple[float, str, str], ...]
+    counts: Mapping[tuple[str, str, str], int]
 
 
 class Journal:
@@ -126,24 +136,32 @@ class Journal:
         """Keep one event for ``flush``: where a write at once would tell the asker, by its time, what happened."""
         self._later.append((at, event, account_id))
 
-    def pending(self, event: str) -> bool:
-        kept = (name for _, name, _ in self._later)
-        return event in kept or any(counted == event for counted, _, _ in self._counts)
-
-    def flush(self, connection: Connection, at: float, event: str) -> None:
-        """Write what was kept of one event since the last flush: each one kept, and the counts, one row a client."""
-        kept = [entry for entry in self._later if entry[1] == event]
+    def take(self, event: str) -> Kept | None:
+        """What was kept of one event since the last time; None where there is nothing."""
+        later = tuple(entry for entry in self._later if entry[1] == event)
+        counts = {key: number for key, number in self._counts.items() if key[0] == event}
+        if not later and not counts:
+            return None
         self._later = [entry for entry in self._later if entry[1] != event]
-        for happened_at, _, account_id in kept:
-            self.record(connection, happened_at, event, account_id=account_id)
+        for key in counts:
+            del self._counts[key]
+        return Kept(event, later, counts)
+
+    def give_back(self, kept: Kept) -> None:
+        """It could not be written: it is written with what comes next."""
+        self._later = [*kept.later, *self._later]
+        self._counts.update(kept.counts)
+
+    def flush(self, connection: Connection, at: float, kept: Kept) -> None:
+        """Write what was taken: each one kept, and the counts, one row a client."""
+        for happened_at, _, account_id in kept.later:
+            self.record(connection, happened_at, kept.event, account_id=account_id)
         by_client: dict[str, dict[str, int]] = {}
-        for (counted, client_id, kind), number in list(self._counts.items()):
-            if counted == event:
-                by_client.setdefault(client_id, {})[kind] = number
-                del self._counts[counted, client_id, kind]
+        for (_, client_id, kind), number in kept.counts.items():
+            by_client.setdefault(client_id, {})[kind] = number
         for client_id, kinds in by_client.items():
             detail: dict[str, Any] = {**kinds}
-            self.record(connection, at, event, client_id=client_id or None, **detail)
+            self.record(connection, at, kept.event, client_id=client_id or None, **detail)
 
 
 def record_start(connection: Connection, journal: Journal, at: float, *, version: str, mode: str) -> None:

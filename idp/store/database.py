@@ -7,6 +7,7 @@ raises is rolled back to its own savepoint; the others of its turn are not touch
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from idp.store.snapshots import copy_file, read_beside
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+log = logging.getLogger("idp.store")
 
 _BUSY_SECONDS = 0.2
 
@@ -173,8 +176,12 @@ class Database:
         return result, None
 
     def _rollback(self) -> None:
-        if self._raw.in_transaction:
-            self._raw.execute("ROLLBACK")
+        """Never raises: whoever waits for this turn must hear of it. What stays open is tried again by the next one."""
+        try:
+            if self._raw.in_transaction:
+                self._raw.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            log.error("a rollback failed: %s", error)
 
     async def aclose(self) -> None:
         self.close()

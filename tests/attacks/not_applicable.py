@@ -49,15 +49,15 @@ NOT_APPLICABLE: dict[str, str] = {
     "FE-05": _UPSTREAM,
     "FE-06": _UPSTREAM,
     "FE-07": _UPSTREAM,
-    "FT-01": "kill -9 belongs to runs of minutes; what it rests on (an answer leaves after its commit) is tests/store",
-    "FT-03": "a full disk needs a mount of its own; the refusal of writes is FT-02's",
-    "FT-04": "one embedded database and no socket to it: slow is locked, which is FT-02",
     "FT-09": "no mail",
     "PR-13": "no page sizes or offsets; the numbers of the protocol are RO-12 and CA-14",
 }
 
 # Rows whose test needs the parts of another suite.
 ELSEWHERE: dict[str, str] = {
+    "FT-01": "tests/faults/test_kill.py",
+    "FT-03": "tests/faults/test_sqlite_starved.py",
+    "FT-04": "tests/faults/test_postgres_refuses.py",
     "FT-07": "tests/topology/test_topology_replacing.py",
     "TK-02": "tests/keys/test_rotation_live.py",
     "FT-12": "tests/backup/test_backup_restore.py",

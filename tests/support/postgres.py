@@ -142,7 +142,7 @@ class Bridge:
     store: PostgresDatabase = field(init=False)
 
     def __post_init__(self) -> None:
-        self.store = PostgresDatabase(self.url)
+        self.store = PostgresDatabase(self.url, patient=True)  # a test may hold a lock for long
 
     def write_now(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
         return in_thread(self.store.write(operation, *args, **kwargs))
