@@ -95,6 +95,8 @@ def _start(work: Callable[[], int]) -> int:
         status = 1
         try:
             status = work()
+        except BaseException:
+            log.exception("a worker failed")  # leaving this way, nobody else would tell
         finally:
             os._exit(status)
     return pid

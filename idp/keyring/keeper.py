@@ -87,6 +87,9 @@ class Keeper:
             await self.database.read(store.load_secrets),
         )
         if keys or secrets:
+            # They come after it: another node may have made all of them since we looked.
+            if (proof := await self.database.read(store.load_proof)) is not None:
+                return proof
             raise KeyUnreadable(
                 "a database with keys holds the check value of its key-encryption key",
                 "keys without a check value",

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from key_support import BOTH, PLAN, Clock, header, keyring, kid_of, published, states, token
 
 from idp.jose import JoseError
-from idp.keyring import KeyNotReady, UnknownKey
+from idp.keyring import KeyNotReady, Keyring, UnknownKey
 from idp.protocol.key_plan import DAY, KeyPlan
 from idp.store import keys as store
 from idp.store.audit import tail
@@ -420,3 +420,29 @@ async def test_a_reservation_survives_a_reading_under_way(database: Database, cl
     assert held is not None
     assert held == replace(rows(database)[kid].life)
     assert held.mark >= clock() + 300
+
+
+class Overtaken:
+    """The database of a node that is slow: between its first look at it and the next, another one makes everything."""
+
+    def __init__(self, database: Database, other: Keyring) -> None:
+        self._database = database
+        self._other: Keyring | None = other
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        found = await self._database.read(function, *arguments)
+        if function is store.load_proof and self._other is not None:
+            other, self._other = self._other, None
+            await other.start()
+        return found
+
+
+async def test_a_node_overtaken_at_its_first_start_is_no_damaged_installation(database: Database, clock: Clock) -> None:
+    other = keyring(database, clock)
+    slow = keyring(Overtaken(database, other), clock)  # type: ignore[arg-type]
+    await slow.start()
+    assert slow.jwks == other.jwks
+    assert slow.signing_kid("ES256") == other.signing_kid("ES256")
