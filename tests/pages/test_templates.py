@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from idp.accounts.strength import Weakness
-from idp.web.account_shown import TOLD, Allowed, Line, Moment, Shown, SignedIn
+from idp.web.account_shown import TOLD, Allowed, Line, Moment, SignedIn, View
 from idp.web.pages import PAGES, Account, Asker, Pages, Problem, Resource, Scope
 from idp.web.user_agent import Device
 
@@ -62,13 +62,13 @@ def account_contexts(text: str, uri: str) -> Iterator[tuple[str, dict[str, Any]]
     app = Allowed(text, text, (text, text), scopes, (Resource(text, text), Resource(text)), at, at, False)
     bare = Allowed(text, text, (), (), (), None, None, True)
     lines = tuple(Line(event, at, text, text, 2, password) for event in TOLD for password in (True, False))
-    full = Shown((session, unknown, unknown), (app, bare), lines)
+    full = View((session, unknown, unknown), (app, bare), lines)
     base = {"actions": dict.fromkeys(("password", "sessions", "apps"), text), "t": text, "account": Account(text, text)}
-    yield "account", {**base, "shown": Shown((session,), (), ())}
+    yield "account", {**base, "shown": View((session,), (), ())}
     for done in ("password", "others", "session", "app", "nothing"):
-        yield "account", {**base, "shown": Shown((session, unknown), (bare,), ()), "done": done}
+        yield "account", {**base, "shown": View((session, unknown), (bare,), ()), "done": done}
     yield "account", {**base, "shown": full}
-    small = {**base, "shown": Shown((session,), (), ())}
+    small = {**base, "shown": View((session,), (), ())}
     for errors in (("current_password", "new_password"), ("current",), ("same", "repeat"), ("busy", "throttled")):
         yield "account", {**small, "errors": errors, "retry_after": 2}
     advice = ("capitals", "reversed", "substitutions")
