@@ -13,7 +13,8 @@ from idp.testing import Provider
 
 pytestmark = pytest.mark.anyio
 
-AFTER = ("audit", "epoch", "marks", "codes")  # what a restore adds to, or takes away
+# What a restore adds to or takes away, and what the provider itself wrote as it stopped.
+AFTER = ("audit", "epoch", "marks", "codes", "redirect_uses")
 
 
 async def cookie_of(visitor: Visitor) -> dict[str, str]:
@@ -166,7 +167,7 @@ async def test_a_backup_is_marked_and_told(kind: str, homes, tmp_path: Path) -> 
     assert ("backup", home.clock()) in (await home.rows())["marks"]
     there = homes(kind)
     await there.restore(tmp_path / "b")
-    assert (await there.rows())["marks"] == [("backup", home.clock())], "it is the newest one there is"
+    assert ("backup", home.clock()) in (await there.rows())["marks"], "it is the newest one there is"
 
 
 async def test_a_backup_of_an_older_schema_is_restored_and_brought_up(kind: str, homes, tmp_path: Path) -> None:
@@ -196,6 +197,6 @@ async def test_replacing_leaves_nothing_of_what_was_there(kind: str, homes, tmp_
         late = await sign_in(provider, WEB, **OFFLINE)
     await home.restore(tmp_path / "b", replace=True)
     async with home.provider() as provider:
-        assert provider.server.client("web") is None
+        assert await provider.server.client("web") is None
         await register(provider, WEB)
         assert await refused(provider, late["refresh_token"])
