@@ -116,8 +116,7 @@ async def test_a_full_disk(house: House) -> None:
         for _ in range(MACHINES):
             assert (await wire.ask(MACHINE)).status == 200, "a machine token leaves no row but its count"
         await crowd.refused(30)
-        while "job issued tokens: database unavailable" not in house.serving.said():
-            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)  # five tries to write the counts; on the small disk no log can tell of them
         for what, request in changing.items():
             assert _told_to_wait(await wire.ask(request)), what
         assert isinstance(page := await visitor.log_in(login), Page)
