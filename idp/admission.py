@@ -75,7 +75,7 @@ def refusal(data: bytes, *, close: bool) -> bytes:
 
 def _asked(data: bytes) -> tuple[bytes, bytes]:
     """Method and path of a request line, as they stand there."""
-    words = data[:2048].split(b" ", 2)
+    words = data.split(b" ", 2)
     return (words[0], words[1].partition(b"?")[0]) if len(words) == 3 else (b"", b"")
 
 

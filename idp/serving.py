@@ -22,7 +22,7 @@ from idp.settings import Settings
 
 MAX_HEAD = 65_536  # bytes of request line and headers
 MAX_HEADERS = 100
-_HANDLES = 16
+_HANDLES = 64
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"  # RFC 6585 5
 )
@@ -163,7 +163,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, data: bytes) -> None:
         self._admission.on_refusal()
         stays = is_whole(data) and not self._leaving
-        self.transport.write(self._with_headers(refusal(data, close=not stays)))
+        answer = refusal(data, close=not stays)
+        self.transport.write(self._with_headers(answer) if self.config.encoded_headers else answer)
         if not stays:
             self.transport.close()
         elif self._late is None:

@@ -17,6 +17,7 @@ MB = 1_000_000
 LOOPBACK = "127.0.0.1"  # nobody's network: here only the line before the threads is asked
 
 
+@pytest.mark.long  # it compares times, so nothing else may run beside it
 async def test_ds_10_password_hashes_do_not_starve_the_rest() -> None:
     """200 waiting sign-ins leave p99 of refresh and JWKS at most five times what it is in peace."""
     async with World(passwords__workers=2, passwords__queue=200) as world:

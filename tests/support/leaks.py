@@ -188,6 +188,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(LEAKS.watch())
 
 
+def pytest_runtest_setup() -> None:
+    """A test that set up logging as a command does has quietened its loggers for all that follow."""
+    for name in (name for name in logging.root.manager.loggerDict if name.partition(".")[0] in OURS - {"root"}):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
     """After the fixtures': a module's provider logs to its end."""
