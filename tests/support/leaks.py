@@ -33,6 +33,7 @@ SECRETS = frozenset(
         *("access", "refresh", "secret", "t"),
     )
 )
+_QUIET = frozenset(("root", "sqlalchemy"))
 _SHORTEST = 8  # a seeded person's password is their name, and a word of a sentence is no secret
 # What a test presents as a secret may be anything: markup, SQL, an address. Then it stands elsewhere too.
 _NO_SECRET = re.compile(r"""["'<>()%]|https?:""")
@@ -189,8 +190,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup() -> None:
-    """A test that set up logging as a command does has quietened its loggers for all that follow."""
-    for name in (name for name in logging.root.manager.loggerDict if name.partition(".")[0] in OURS - {"root"}):
+    """A test that set up logging as a command does has taken our place, and quietened loggers, for all that follow."""
+    root = logging.getLogger()
+    if LEAKS not in root.handlers:
+        root.addHandler(LEAKS)
+    root.setLevel(logging.DEBUG)
+    # SQLAlchemy quietens itself, and at DEBUG writes rows: hashes and ids, which some tests present as if secret.
+    for name in (name for name in logging.root.manager.loggerDict if name.partition(".")[0] in OURS - _QUIET):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
