@@ -14,7 +14,6 @@ from idp.store.audit import Journal
 from idp.store.schema import accounts
 
 _BY_NAME = sa.select(accounts).where(accounts.c.username == sa.bindparam("username"))
-_BY_ID = sa.select(accounts).where(accounts.c.id == sa.bindparam("id"))
 _REHASH = (
     sa.update(accounts)
     .where(accounts.c.id == sa.bindparam("account"), accounts.c.password_hash == sa.bindparam("old"))
@@ -51,11 +50,6 @@ def account_of(row: Any, prefix: str = "") -> Account:
 def find_by_username(connection: Connection, username: str) -> Credentials | None:
     row = connection.execute(_BY_NAME, {"username": username}).mappings().first()
     return Credentials(account_of(row), row["password_hash"]) if row else None
-
-
-def find_by_id(connection: Connection, account_id: str) -> Account | None:
-    row = connection.execute(_BY_ID, {"id": account_id}).mappings().first()
-    return account_of(row) if row else None
 
 
 def account_page(connection: Connection, after: str, limit: int, prefix: str = "") -> list[Credentials]:

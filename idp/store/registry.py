@@ -120,13 +120,6 @@ def put_resource(connection: Connection, journal: Journal, resource: Resource, n
     return outcome
 
 
-def put_scope(connection: Connection, journal: Journal, scope: Scope, now: float) -> str:
-    outcome = _put(connection, scopes, scopes.c.name, scope.name, {"data": msgspec.json.encode(scope)})
-    if outcome != "unchanged":
-        journal.record(connection, now, "scope.changed", scope=scope.name)
-    return outcome
-
-
 def _put(connection: Connection, table: sa.Table, key: sa.Column[str], value: str, row: dict[str, object]) -> str:
     stored = connection.execute(sa.select(table.c.data).where(key == value)).scalar()
     if stored == row["data"]:
