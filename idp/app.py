@@ -48,6 +48,7 @@ from idp.watch.traces import Tracing
 from idp.watch.watching import NOBODY, Watching
 from idp.web import refusals
 from idp.web.context import Web
+from idp.web.delivery import ToClient, on_to_client
 from idp.web.dispatch import Dispatch, Handler, OnError
 from idp.web.door import Door
 from idp.web.foreign_host import ForeignHosts
@@ -82,6 +83,8 @@ class Application:
         state.client_authentication = {
             name: prove for feature in features for name, prove in feature.client_authentication.items()
         }
+        state.response_modes = {name: way for feature in features for name, way in feature.response_modes.items()}
+        state.sources = tuple(source for feature in features for source in feature.sources)
         if server.dev:
             state.sample_verifier = sample_verifier(server)
         cors = frozenset(
@@ -184,7 +187,7 @@ def make_server(
         ),
         issuer_of_tokens=Issuer(settings, keyring, lambda: base64url(randomness(16))),
         grants=grants,
-        checks=CORE_CHECKS,
+        checks=(*CORE_CHECKS, *(check for feature in features for check in feature.checks)),
         response_types=frozenset(name for feature in features for name in feature.response_types),
         response_modes=frozenset(name for feature in features for name in feature.response_modes),
         metadata=metadata(settings, features, grants),
@@ -266,6 +269,7 @@ def _admission(base: str, settings: Settings, public: Iterable[str]) -> Admissio
 
 
 _ON_ERROR: dict[type[Exception], OnError] = {
+    ToClient: on_to_client,
     Refused: refusals.on_refused,
     Busy: refusals.on_busy,
     Throttled: refusals.on_throttled,

@@ -9,9 +9,12 @@ from typing import Any, Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
+from idp.protocol.request import Check
 from idp.server import GrantFunction, Server
 from idp.settings import Settings
 from idp.web.client_authentication import Prove
+from idp.web.delivery import Deliver
+from idp.web.sources import Source
 
 Handler = Callable[[Request], Awaitable[Response]]
 Auth = Literal["nobody", "client", "access token", "person", "browser that began"]
@@ -40,14 +43,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """``metadata`` gives this feature's discovery members; ``active`` whether these settings want it at all."""
+    """``metadata`` gives this feature's discovery members; ``active`` whether these settings want it at all.
+
+    ``sources`` are asked before anything is checked, ``checks`` after those of the core; both in the features' order.
+    """
 
     name: str
     endpoints: tuple[Endpoint, ...] = ()
     grants: Mapping[str, GrantFunction] = field(default_factory=dict)
     client_authentication: Mapping[str, Prove] = field(default_factory=dict)
     response_types: tuple[str, ...] = ()
-    response_modes: tuple[str, ...] = ()
+    response_modes: Mapping[str, Deliver] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+    checks: tuple[Check, ...] = ()
     metadata: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
     jobs: tuple[Job, ...] = ()
     active: Callable[[Settings], bool] = lambda settings: True

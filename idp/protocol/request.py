@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,31 @@ from idp.protocol.parameters import Parameters
 from idp.protocol.uris import first_difference, redirect_uri_matches
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client asks, and how it came: as plain parameters, or by one of the *sources* that stand for them.
+
+    ``sent`` is what a waiting page keeps and reads again, ``handle`` a reference that gives one answer at most, ``via``
+    the sources it came through.
+    """
+
+    parameters: Parameters
+    sent: Parameters
+    via: frozenset[str] = frozenset()
+    handle: str | None = None
+
+    @classmethod
+    def plainly(cls, parameters: Parameters, via: Iterable[str] = ()) -> Asked:
+        return cls(parameters, parameters, frozenset(via))
+
+
 class Target(msgspec.Struct, frozen=True):
-    """Where the answer of this request may go: proved before anything is sent there."""
+    """Where the answer of this request may go, and how: proved before anything is sent there."""
 
     client: Client
     redirect_uri: str
     state: str | None
+    response_mode: str = "query"
 
 
 class Hint(msgspec.Struct, frozen=True):
@@ -76,6 +95,7 @@ class Draft:
     client: Client
     rules: Rules
     settled: dict[str, Any] = field(default_factory=dict)
+    via: frozenset[str] = frozenset()
 
 
 Check = Callable[[Draft], dict[str, Any]]
@@ -112,16 +132,16 @@ def find_target(parameters: Parameters, client: Client | None) -> Target:
             expected=_nearest(client.redirect_uris, sent) or "a registered redirect URI (none is)",
             mend=f"Send the registered address, or add this one to client {client.client_id} and run idp apply FILE.",
         )
-    return Target(client, sent, parameters.get("state"))
+    return Target(client, sent, parameters.get("state"), parameters.get("response_mode") or "query")
 
 
 def _nearest(registered: Sequence[str], sent: str) -> str:
     return max(registered, key=lambda uri: first_difference(uri, sent), default="")
 
 
-def validate(parameters: Parameters, target: Target, rules: Rules, checks: Sequence[Check]) -> AuthorizationRequest:
+def validate(asked: Asked, target: Target, rules: Rules, checks: Sequence[Check]) -> AuthorizationRequest:
     """Run the checks in list order. Raises Sent with the first refusal: the target is good, so the client is told."""
-    draft = Draft(parameters, target.client, rules)
+    draft = Draft(asked.parameters, target.client, rules, via=asked.via)
     try:
         for check in checks:
             draft.settled.update(check(draft))

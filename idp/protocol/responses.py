@@ -1,4 +1,5 @@
-"""How an authorization answer reaches its client: always with ``iss`` (RFC 9207), always at the proved target."""
+"""What an authorization answer holds: always ``iss`` (RFC 9207), and ``state`` as it came. How it travels is the
+response mode's (``web.delivery``)."""
 
 from __future__ import annotations
 
@@ -9,20 +10,18 @@ from idp.protocol.errors import Sent
 from idp.protocol.request import Target
 
 
-def success_url(target: Target, issuer: str, members: Mapping[str, str]) -> str:
-    """RFC 6749 4.1.2: the redirect URI with the answer in its query."""
-    return _with_query(target, issuer, members)
+def answer(target: Target, issuer: str, members: Mapping[str, str]) -> dict[str, str]:
+    """RFC 6749 4.1.2: ``members`` with what every answer carries."""
+    state = {} if target.state is None else {"state": target.state}
+    return {**members, **state, "iss": issuer}
 
 
-def error_url(target: Target, issuer: str, refusal: Sent) -> str:
+def error_members(refusal: Sent) -> dict[str, str]:
     """RFC 6749 4.1.2.1."""
-    return _with_query(target, issuer, {"error": refusal.error, "error_description": refusal.description})
+    return {"error": refusal.error, "error_description": refusal.description}
 
 
-def _with_query(target: Target, issuer: str, members: Mapping[str, str]) -> str:
-    answer = dict(members)
-    if target.state is not None:
-        answer["state"] = target.state
-    answer["iss"] = issuer
-    joiner = "&" if urlsplit(target.redirect_uri).query else "?"
-    return f"{target.redirect_uri.rstrip('?')}{joiner}{urlencode(answer)}"
+def with_query(redirect_uri: str, members: Mapping[str, str]) -> str:
+    """The registered URI, its own query untouched, and ``members`` behind it."""
+    joiner = "&" if urlsplit(redirect_uri).query else "?"
+    return f"{redirect_uri.rstrip('?')}{joiner}{urlencode(members)}"

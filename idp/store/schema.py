@@ -124,6 +124,8 @@ grants = sa.Table(
     _time("created_at"),
     _time("expires_at"),
     _time("revoked_at", nullable=True),
+    sa.Column("claims", sa.Text),  # the claims parameter, as JSON (OIDC Core 5.5)
+    sa.Column("acr", sa.String(255)),
     sqlite_with_rowid=False,
 )
 
@@ -138,6 +140,7 @@ codes = sa.Table(
     sa.Column("nonce", sa.Text),
     _time("expires_at"),
     _time("spent_at", nullable=True),
+    sa.Column("dpop_jkt", sa.String(64)),  # thumbprint of the key that must redeem it (RFC 9449 10)
     sqlite_with_rowid=False,
 )
 
@@ -154,6 +157,7 @@ refresh_tokens = sa.Table(
     _time("rotated_at"),
     _time("used_at"),
     _time("expires_at"),
+    sa.Column("dpop_jkt", sa.String(64)),  # thumbprint of the key a public client's family is bound to (RFC 9449 5)
     sqlite_with_rowid=False,
 )
 

@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from idp.protocol import responses
 from idp.protocol.errors import Refused, Sent, Shown
 from idp.protocol.parameters import Parameters
 from idp.protocol.prompts import AskConsent, Facts, Issue, Login, Refuse, SelectAccount, Step, next_step
-from idp.protocol.request import AuthorizationRequest, Target, find_target, validate
+from idp.protocol.request import Asked, AuthorizationRequest, Target, as_sent, find_target, validate
 from idp.store.authorization import NewCode, issue_code
 from idp.store.sessions import Known, know
 from idp.web import interaction
 from idp.web.context import Web, see_other, server_of, web_of
+from idp.web.delivery import ToClient, deliver, refused
 from idp.web.forms import read_form, read_query
 from idp.web.hints import read_hint
 from idp.web.interaction import Waiting, send_to, waiting_of
-from idp.web.refusals import tell_operator
 
 
 async def authorize(http: Request) -> Response:
     """GET: decide now. POST never reads the session, which a cross-site POST does not carry: it comes back as GET."""
     if http.method == "POST":
-        parameters = await read_as_page(http)
-        target = await target_of(http, parameters)
+        asked = await asked_of(http, await read_as_page(http))
+        target = await target_of(http, asked)
         try:
-            validated(http, parameters, target)
+            validated(http, asked, target)
         except Sent as refusal:
-            return refused(http, target, refusal)
+            return await refused(http, target, refusal)
+        server = server_of(http)
         # Nothing here is bound to a browser yet: like the parameters of a GET, it may be anyone's.
-        sealed = server_of(http).seal(_POSTED, Waiting(tuple(parameters.pairs()), server_of(http).now(), "", ""))
+        sealed = server.seal(_POSTED, Waiting(tuple(asked.sent.pairs()), server.now(), "", "", via=_via(asked)))
         return see_other(f"{web_of(http).path('/authorize')}?t={sealed}")
-    return await advance(http, _posted(http) or query_as_page(http), None)
+    posted = _posted(http)
+    if posted is not None:
+        return await advance(http, await asked_again(http, posted), None)
+    return await advance(http, await asked_of(http, query_as_page(http)), None)
 
 
 async def resume(http: Request) -> Response:
     """Where every page comes home to: the same decision with what the page has settled."""
     waiting = waiting_of(http, http.query_params.get("t"))
-    return await advance(http, waiting.parameters, waiting)
+    return await advance(http, await asked_again(http, waiting), waiting)
 
 
-async def advance(http: Request, parameters: Parameters, waiting: Waiting | None) -> Response:
+async def advance(http: Request, asked: Asked, waiting: Waiting | None) -> Response:
     """Decide the next step and do it: a page, an error to the client, or a code."""
-    target = await target_of(http, parameters)
+    target = await target_of(http, asked)
     try:
-        request = validated(http, parameters, target)
+        request = validated(http, asked, target)
         known = await known_of(http, request)
         step = next_step(request, facts_of(known, waiting), server_of(http).now())
         if isinstance(step, Refuse):
@@ -59,23 +64,45 @@ async def advance(http: Request, parameters: Parameters, waiting: Waiting | None
                 mend="Send the request again without prompt=none, and let the person answer the page.",
             )
     except Sent as refusal:
-        return refused(http, target, refusal)
+        return await refused(http, target, refusal)
     if isinstance(step, Issue) and known is not None:
         return await issue(http, request, known, waiting)
-    return _to_page(http, step, parameters, waiting)
+    return _to_page(http, step, asked, waiting)
 
 
-async def target_of(http: Request, parameters: Parameters) -> Target:
+async def asked_of(
+    http: Request, parameters: Parameters, via: Iterable[str] = (), began: float | None = None
+) -> Asked:
+    """What is asked, whichever source it stands in; ``began`` as in ``Source``. Raises Shown, or ToClient."""
+    server = server_of(http)
+    asked = Asked.plainly(parameters, via)
+    try:
+        for source in http.app.state.sources:
+            asked = await source(server, asked, server.now() if began is None else began)
+    except Shown:
+        raise
+    except Refused as refusal:
+        # The source itself cannot be read, so what stands beside it has to name a good target, or nobody is told.
+        raise ToClient(await target_of(http, asked), as_sent(refusal)) from None
+    return asked
+
+
+async def asked_again(http: Request, waiting: Waiting) -> Asked:
+    """The request a page was opened for, as it stands now."""
+    return await asked_of(http, waiting.parameters, waiting.via, waiting.begun)
+
+
+async def target_of(http: Request, asked: Asked) -> Target:
     """Client and redirect URI, or Shown: from here on errors may be sent there."""
-    client = await server_of(http).client(parameters.get("client_id"))
-    return find_target(parameters, client)
+    client = await server_of(http).client(asked.parameters.get("client_id"))
+    return find_target(asked.parameters, client)
 
 
-def validated(http: Request, parameters: Parameters, target: Target) -> AuthorizationRequest:
+def validated(http: Request, asked: Asked, target: Target) -> AuthorizationRequest:
     """Every value checked. Raises Sent."""
     server = server_of(http)
-    request = validate(parameters, target, server.rules, server.checks)
-    hint_text = parameters.get("id_token_hint")
+    request = validate(asked, target, server.rules, server.checks)
+    hint_text = asked.parameters.get("id_token_hint")
     if hint_text is None:
         return request
     hint = read_hint(server, hint_text, target.client.client_id)
@@ -136,7 +163,7 @@ async def issue(
     if not await server.database.write(issue_code, server.journal, new):
         raise used_page()
     server.redirect_uses.note(request.client, request.target.redirect_uri, new.now)
-    return see_other(responses.success_url(request.target, server.issuer, {"code": code}))
+    return await deliver(http, request.target, {"code": code})
 
 
 def used_page() -> Shown:
@@ -150,16 +177,11 @@ def used_page() -> Shown:
     )
 
 
-def refused(http: Request, target: Target, refusal: Sent) -> Response:
-    tell_operator(http, refusal, target.client.client_id)
-    return see_other(responses.error_url(target, server_of(http).issuer, refusal))
-
-
-def _to_page(http: Request, step: Step, parameters: Parameters, waiting: Waiting | None) -> Response:
+def _to_page(http: Request, step: Step, asked: Asked, waiting: Waiting | None) -> Response:
     web: Web = web_of(http)
     fresh = None
     if waiting is None:
-        waiting, fresh = interaction.begin(http, parameters)
+        waiting, fresh = interaction.begin(http, asked.sent, via=_via(asked))
     pages = {Login: "/login", SelectAccount: "/select-account", AskConsent: "/consent"}
     return send_to(web, pages[type(step)], waiting, fresh)
 
@@ -167,7 +189,11 @@ def _to_page(http: Request, step: Step, parameters: Parameters, waiting: Waiting
 _POSTED = "posted authorization request"
 
 
-def _posted(http: Request) -> Parameters | None:
+def _via(asked: Asked) -> tuple[str, ...]:
+    return tuple(sorted(asked.via))
+
+
+def _posted(http: Request) -> Waiting | None:
     if not http.scope["query_string"].startswith(b"t="):
         return None
     sealed = http.query_params["t"]
@@ -175,7 +201,7 @@ def _posted(http: Request) -> Parameters | None:
     posted = server.unseal(_POSTED, sealed, Waiting)
     if posted is None or server.now() > posted.begun + 300:
         raise used_page()
-    return posted.parameters
+    return posted
 
 
 def query_as_page(http: Request) -> Parameters:

@@ -14,8 +14,9 @@ from idp.protocol.prompts import AskConsent, Issue, next_step
 from idp.protocol.request import AuthorizationRequest
 from idp.store.authorization import deny
 from idp.store.sessions import Known
-from idp.web.authorize import facts_of, issue, known_of, read_as_page, refused, used_page
+from idp.web.authorize import facts_of, issue, known_of, read_as_page, used_page
 from idp.web.context import locale_of, web_of
+from idp.web.delivery import refused
 from idp.web.interaction import Waiting, seal_form, send_to, waiting_of, waiting_of_form
 from idp.web.login import asker_of, request_of
 from idp.web.pages import Account, Resource, Scope
@@ -140,4 +141,4 @@ async def _deny(http: Request, request: AuthorizationRequest, known: Known, wait
     ):
         raise used_page()
     refusal = Sent("access_denied", "The person said no.", rule="RFC 6749 4.1.2.1", received="decision deny")
-    return refused(http, request.target, refusal)
+    return await refused(http, request.target, refusal)

@@ -35,6 +35,7 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
     chosen: str | None = None
     shown_to: str | None = None
     home: Literal["account"] | None = None
+    via: tuple[str, ...] = ()  # the sources ``pairs`` were read from, where they replace what was sent
 
     @property
     def expires_at(self) -> float:
@@ -46,7 +47,7 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def begin(
-    http: Request, parameters: Parameters, home: Literal["account"] | None = None
+    http: Request, parameters: Parameters, home: Literal["account"] | None = None, via: tuple[str, ...] = ()
 ) -> tuple[Waiting, str | None]:
     """A waiting request of this browser, and the cookie value to set where it has none yet."""
     web = web_of(http)
@@ -55,7 +56,7 @@ def begin(
     if browser is None:
         browser = fresh = web.server.random_id(16)
     waiting = Waiting(
-        tuple(parameters.pairs()), web.server.now(), web.server.random_id(16), _fingerprint(browser), home=home
+        tuple(parameters.pairs()), web.server.now(), web.server.random_id(16), _fingerprint(browser), home=home, via=via
     )
     return waiting, fresh
 

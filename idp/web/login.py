@@ -15,8 +15,9 @@ from idp.protocol.errors import Busy, Sent, Throttled
 from idp.protocol.request import AuthorizationRequest
 from idp.store.authorization import deny
 from idp.store.sessions import SignIn, begin
-from idp.web.authorize import known_of, read_as_page, refused, target_of, used_page, validated
+from idp.web.authorize import asked_again, known_of, read_as_page, target_of, used_page, validated
 from idp.web.context import Web, locale_of, network_of, see_other, user_agent_of, web_of
+from idp.web.delivery import refused
 from idp.web.interaction import Waiting, seal_form, send_to, waiting_of, waiting_of_form
 from idp.web.pages import Asker
 
@@ -87,12 +88,12 @@ def asker_of(client: Client) -> Asker:
 
 async def request_of(http: Request, waiting: Waiting) -> AuthorizationRequest | Response:
     """The waiting request, checked again; a client changed meanwhile gets its error as any request would."""
-    parameters = waiting.parameters
-    target = await target_of(http, parameters)
+    asked = await asked_again(http, waiting)
+    target = await target_of(http, asked)
     try:
-        return validated(http, parameters, target)
+        return validated(http, asked, target)
     except Sent as refusal:
-        return refused(http, target, refusal)
+        return await refused(http, target, refusal)
 
 
 async def _render(
@@ -141,4 +142,4 @@ async def _cancel(http: Request, waiting: Waiting) -> Response:
     ):
         raise used_page()
     refusal = Sent("access_denied", "The person did not sign in.", rule="RFC 6749 4.1.2.1", received="cancelled")
-    return refused(http, request.target, refusal)
+    return await refused(http, request.target, refusal)

@@ -10,7 +10,7 @@ from protocol_values import CHALLENGE, ISSUER, client, draft, rules, target
 from idp.protocol import checks
 from idp.protocol.errors import Refused, Sent, Shown
 from idp.protocol.parameters import Parameters
-from idp.protocol.request import Check, find_target, validate
+from idp.protocol.request import Asked, Check, find_target, validate
 
 PUBLIC = client(token_endpoint_auth_method="none")
 EXEMPT = client(require_pkce=False)
@@ -138,7 +138,7 @@ def test_every_check_is_in_one_of_the_tables() -> None:
 
 def test_a_whole_request() -> None:
     sent = {"response_type": "code", "scope": "openid email", "nonce": "n", **S256}
-    found = validate(Parameters(sent.items()), target(), rules(), checks.CORE_CHECKS)
+    found = validate(Asked.plainly(Parameters(sent.items())), target(), rules(), checks.CORE_CHECKS)
     assert (found.scope, found.nonce, found.code_challenge) == (("openid", "email"), "n", CHALLENGE)
     assert found.openid
 
@@ -146,7 +146,7 @@ def test_a_whole_request() -> None:
 def test_the_first_refusal_in_list_order_is_sent() -> None:
     wrong = {"response_type": "token", "scope": "what", "prompt": "none login"}
     with pytest.raises(Sent) as refusal:
-        validate(Parameters(wrong.items()), target(), rules(), checks.CORE_CHECKS)
+        validate(Asked.plainly(Parameters(wrong.items())), target(), rules(), checks.CORE_CHECKS)
     assert refusal.value.error == "unsupported_response_type"
 
 

@@ -12,7 +12,16 @@ from protocol_values import ISSUER, target
 
 from idp.protocol.errors import Refused, Sent, registered_characters, visible
 from idp.protocol.metadata import merge
-from idp.protocol.responses import error_url, success_url
+from idp.protocol.request import Target
+from idp.protocol.responses import answer, error_members, with_query
+
+
+def success_url(where: Target, members: dict[str, str]) -> str:
+    return with_query(where.redirect_uri, answer(where, ISSUER, members))
+
+
+def error_url(refusal: Sent) -> str:
+    return success_url(target(), error_members(refusal))
 
 
 @pytest.mark.parametrize(
@@ -27,22 +36,22 @@ from idp.protocol.responses import error_url, success_url
     ],
 )
 def test_success(uri: str, state: str | None, expected: str) -> None:
-    assert success_url(target(uri=uri, state=state), ISSUER, {"code": "c"}) == expected
+    assert success_url(target(uri=uri, state=state), {"code": "c"}) == expected
 
 
 def test_error() -> None:
-    found = parse_qs(urlsplit(error_url(target(), ISSUER, Sent("access_denied", "No."))).query)
+    found = parse_qs(urlsplit(error_url(Sent("access_denied", "No."))).query)
     assert found == {"error": ["access_denied"], "error_description": ["No."], "state": ["s"], "iss": [ISSUER]}
 
 
 def test_what_the_operator_reads_is_not_sent() -> None:
     refusal = Sent("invalid_scope", "No.", rule="R", received="private", expected="E", mend="M")
-    assert "private" not in error_url(target(), ISSUER, refusal)
+    assert "private" not in error_url(refusal)
 
 
 @given(st.text(max_size=100).filter(lambda text: not any(0xD800 <= ord(c) <= 0xDFFF for c in text)))
 def test_any_state_comes_back(state: str) -> None:
-    url = success_url(target(state=state), ISSUER, {"code": "c"})
+    url = success_url(target(state=state), {"code": "c"})
     assert url.isascii()
     assert url.isprintable()
     assert dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))["state"] == state

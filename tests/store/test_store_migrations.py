@@ -52,7 +52,7 @@ def test_the_newest_script_is_the_one_the_code_needs() -> None:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     assert ScriptDirectory.from_config(config).get_heads() == [migrate.HEAD]
-    assert migrate.known() == (migrate.HEAD, "0001")
+    assert migrate.known() == (migrate.HEAD, "0002", "0001")
 
 
 def test_the_scripts_give_the_tables_of_the_code(store: Any) -> None:
