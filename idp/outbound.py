@@ -136,17 +136,23 @@ class Outbound:
 
     async def post_form(self, url: str, form: Mapping[str, str]) -> Answer:
         """POST urlencoded ``form``. Raises OutboundError when refused, unreachable, slow, or answering too much."""
-        return await self._send("POST", url, form)
+        return await self._send("POST", url, MAX_BODY, data=form)
 
-    async def _send(self, method: str, url: str, form: Mapping[str, str] | None) -> Answer:
+    async def get(self, url: str, accept: str, limit: int = MAX_BODY) -> Answer:
+        """GET a document of at most ``limit`` bytes, whatever its status; ``accept`` as in RFC 9110 12.5.1.
+
+        Raises OutboundError as ``post_form`` does. A redirect is an answer like any other: it is not followed."""
+        return await self._send("GET", url, limit, headers={"Accept": accept})
+
+    async def _send(self, method: str, url: str, limit: int, **content: Any) -> Answer:
         self._check(url)
         try:
-            async with asyncio.timeout(SECONDS), self._open().stream(method, url, data=form) as response:
+            async with asyncio.timeout(SECONDS), self._open().stream(method, url, **content) as response:
                 body = bytearray()
                 async for chunk in response.aiter_raw():
                     body += chunk
-                    if len(body) > MAX_BODY:
-                        raise OutboundError(f"the answer is larger than {MAX_BODY} bytes")
+                    if len(body) > limit:
+                        raise OutboundError(f"the answer is larger than {limit} bytes")
                 return Answer(response.status_code, dict(response.headers), bytes(body))
         except TimeoutError as error:
             raise OutboundError(f"no answer within {SECONDS:g} s") from error
