@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import pytest
-from support import WEB, Page, Visitor, register, sign_in
+from support import WEB, App, Page, Visitor, register, sign_in
 from support.loopback import sink
 
 from idp.cli.group import COMMANDS, commands
@@ -44,7 +44,7 @@ ROUTES: Rows = {
     "/login": SIGN_IN,
     "/select-account": ("session.ended", "requests.refused"),
     "/consent": ("authorization.granted", "consent.granted", "consent.denied", "requests.refused"),
-    "/token": ("tokens.issued", "code.replayed", "refresh.replayed", *PROOF),
+    "/token": ("tokens.issued", "token.exchanged", "code.replayed", "refresh.replayed", *PROOF),
     "/userinfo": ("requests.refused",),
     "/introspect": PROOF,
     "/revoke": ("grant.revoked", "token.revoked", *PROOF),
@@ -295,6 +295,7 @@ async def everything(provider: Provider) -> None:
     provider.clock.advance(1)
     await WEB.refresh(http, tokens["refresh_token"])
     tokens = await sign_in(provider, WEB, **offline)
+    await exchanged(provider, tokens["access_token"])
     await WEB.revoke(http, tokens["access_token"])
     await WEB.revoke(http, tokens["refresh_token"])
     stranger = Visitor(provider)
@@ -303,6 +304,17 @@ async def everything(provider: Provider) -> None:
     await at_home(visitor)
     await visitor.open("/logout", {"id_token_hint": own["id_token"]})
     await visitor.aclose()
+
+
+async def exchanged(provider: Provider, token: str) -> None:
+    """A service that was shown this token gets one of its own."""
+    exchange, resource = "urn:ietf:params:oauth:grant-type:token-exchange", "https://next.test"
+    await provider.apply(f'[[resources]]\nuri = "{resource}"')
+    members = {"audiences": [provider.issuer], "resources": [resource], "token_exchange": ["delegation"]}
+    service = App("api", secret="secret-of-api-0123456789", grant_types=(exchange,), members=members)
+    await register(provider, service)
+    form = {"subject_token": token, "subject_token_type": "urn:ietf:params:oauth:token-type:access_token"}
+    assert (await service.token(provider.http, exchange, resource=resource, **form)).status_code == 200
 
 
 async def at_home(visitor: Visitor) -> None:

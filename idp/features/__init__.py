@@ -10,6 +10,7 @@ from idp.features.feature import Endpoint, Feature, Job
 from idp.features.logout import LOGOUT
 from idp.features.password_exchange import PASSWORD_EXCHANGE
 from idp.features.sample import SAMPLE
+from idp.features.token_exchange import TOKEN_EXCHANGE
 from idp.features.tokens import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
@@ -25,6 +26,7 @@ FEATURES: tuple[Feature, ...] = (
     AUTHORIZATION,
     REFRESH_TOKEN,
     CLIENT_CREDENTIALS,
+    TOKEN_EXCHANGE,
     CLIENT_SECRET,
     PUBLIC_CLIENTS,
     PRIVATE_KEY_JWT,

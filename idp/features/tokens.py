@@ -16,30 +16,30 @@ from idp.web.token import token
 from idp.web.userinfo import userinfo
 
 # Each grant brings the endpoint along: whichever of them are on, it is there once, and without any it is gone.
-_TOKEN = Endpoint("/token", ("POST",), token, "client", "RFC 6749 3.2", cors=True)
+TOKEN = Endpoint("/token", ("POST",), token, "client", "RFC 6749 3.2", cors=True)
 
 
-def _token_endpoint(settings: Settings) -> Mapping[str, Any]:
+def token_endpoint(settings: Settings) -> Mapping[str, Any]:
     return {"token_endpoint": f"{settings.issuer}/token"}
 
 
 AUTHORIZATION_CODE = Feature(
     "authorization code",
-    endpoints=(_TOKEN,),
+    endpoints=(TOKEN,),
     grants={"authorization_code": authorization_code},
-    metadata=_token_endpoint,
+    metadata=token_endpoint,
 )
 REFRESH_TOKEN = Feature(
     "refresh token",
-    endpoints=(_TOKEN,),
+    endpoints=(TOKEN,),
     grants={"refresh_token": refresh_token},
-    metadata=_token_endpoint,
+    metadata=token_endpoint,
 )
 CLIENT_CREDENTIALS = Feature(
     "client credentials",
-    endpoints=(_TOKEN,),
+    endpoints=(TOKEN,),
     grants={"client_credentials": client_credentials},
-    metadata=_token_endpoint,
+    metadata=token_endpoint,
 )
 
 USERINFO = Feature(

@@ -40,6 +40,8 @@ class Issuer:
             "expires_in": expires_at - int(auth.now),
             "scope": " ".join(auth.scope),
         }
+        if auth.issued_token_type is not None:
+            answer["issued_token_type"] = auth.issued_token_type
         if auth.refresh_token is not None:
             answer["refresh_token"] = auth.refresh_token
         if auth.id_token:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from idp.protocol.client import Account, Client
@@ -28,6 +31,8 @@ class Authorization(msgspec.Struct, frozen=True):
     nonce: str | None = None
     id_token: bool = False
     refresh_token: str | None = None
+    act: Mapping[str, Any] | None = None  # who acts for the subject (RFC 8693 4.1)
+    issued_token_type: str | None = None
     lifetime: float | None = None  # of the access token; None = by resource, client, server
 
     @property

@@ -57,6 +57,8 @@ def access_token(auth: Authorization, *, issuer: str, jti: str, expires_at: int)
     }
     if auth.auth_time is not None:
         claims["auth_time"] = int(auth.auth_time)
+    if auth.act is not None:
+        claims["act"] = auth.act
     if auth.grant_id is not None:
         claims["grant"] = auth.grant_id
     if auth.sid is not None:

@@ -50,6 +50,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     remember_consent: bool | None = None  # None = remembered where the client can prove who it is (RFC 8252 8.6)
     assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"  # RFC 10070; the other for older libraries
     require_pkce: bool = True
+    token_exchange: tuple[Literal["delegation", "impersonation"], ...] = ()  # how it may act for people (RFC 8693)
     allowed_origins: tuple[str, ...] = ()
     disabled: bool = False
 

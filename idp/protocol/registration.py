@@ -30,8 +30,9 @@ from idp.protocol.registration_uris import (
     resource_problem,
     web_uri_problem,
 )
+from idp.protocol.token_exchange import GRANT_TYPE as TOKEN_EXCHANGE
 
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
 RESPONSE_TYPES = ("code",)
 MIN_SECRET = 16
 
@@ -229,6 +230,16 @@ def _ours(client: Client) -> Iterator[Flaw]:
             "another token_endpoint_auth_method",
             "take audiences out",
         )
+    exchanges = TOKEN_EXCHANGE in client.grant_types
+    if exchanges != bool(client.token_exchange) or (exchanges and client.public):
+        yield flaw(
+            "token_exchange",
+            "acting for people is allowed by name, to a client that can prove who it is (RFC 8693 5)",
+            f"{list(client.token_exchange)}, {client.token_endpoint_auth_method}",
+            f'token_exchange = ["delegation"] together with {TOKEN_EXCHANGE} among grant_types, and credentials',
+            "write both or neither",
+        )
+    yield from repeated("token_exchange", client.token_exchange)
     yield from out_of_bounds("refresh_grace", client.refresh_grace, 0, 600)
     yield from out_of_bounds("access_token_lifetime", client.access_token_lifetime, 1, MAX_TOKEN_LIFETIME)
     yield from out_of_bounds("default_max_age", client.default_max_age, 0, 10 * 365 * 86_400)

@@ -1,31 +1,10 @@
-"""A presented access token of ours: proved, for us, and still standing (RFC 6750, RFC 9068 4)."""
+"""How an access token comes with a request, and how it is refused (RFC 6750)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from starlette.requests import Request
 
-from idp.jose import JoseError
-from idp.protocol.client import Client
 from idp.protocol.errors import Refused, registered_characters
-from idp.server import Server
-from idp.store.tokens import Standing, standing
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A live token: its claims, its client, and the person it acts for (None: the client itself)."""
-
-    claims: Mapping[str, Any]
-    client: Client
-    standing: Standing
-
-    @property
-    def scope(self) -> tuple[str, ...]:
-        return tuple(str(self.claims.get("scope", "")).split())
 
 
 def bearer_token(http: Request, in_form: str | None = None) -> str:
@@ -55,33 +34,6 @@ def bearer_token(http: Request, in_form: str | None = None) -> str:
             "invalid_token", "The Authorization header holds no Bearer token.", received=f"scheme {scheme[:20]}"
         )
     return token
-
-
-async def accept(server: Server, token: str) -> Accepted | str:
-    """A live token, or the reason why it is not one. The grant is asked each time: revoked means now (decision 18)."""
-    try:
-        claims = server.keyring.verify(token, typ=("at+jwt",)).claims
-    except JoseError as error:
-        return str(error)
-    now = server.now()
-    expires, jti, client_id, grant = (claims.get(name) for name in ("exp", "jti", "client_id", "grant"))
-    if claims.get("iss") != server.issuer:
-        return "it was issued by another issuer"
-    if not isinstance(jti, str) or not isinstance(grant, str | None):
-        return "its claims are not those of an access token"
-    if not isinstance(expires, (int, float)) or now >= expires:
-        return f"it expired {int(now - expires)} s ago" if isinstance(expires, (int, float)) else "it has no exp"
-    client = await server.client(client_id if isinstance(client_id, str) else None)
-    if client is None or client.disabled:
-        return "its client is unknown or disabled"
-    found = await server.database.read(standing, grant, jti)
-    return "it was revoked, or its person may not act" if found is None else Accepted(claims, client, found)
-
-
-def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    audience = claims.get("aud")
-    several = audience if isinstance(audience, list) else [audience]
-    return tuple(name for name in several if isinstance(name, str))
 
 
 def unauthorized(error: str, description: str, *, received: str = "", expected: str = "", status: int = 401) -> Refused:

@@ -9,18 +9,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from idp.grants.presented import accept, concerns
 from idp.grants.refresh_token import parse_refresh_token
 from idp.protocol.client import Client
 from idp.protocol.errors import invalid_client
 from idp.server import Server
 from idp.store.tokens import family
-from idp.web.bearer import accept, audiences
 from idp.web.client_authentication import authenticate
 from idp.web.context import server_of
 from idp.web.forms import json_response, read_form
 
 _INACTIVE = {"active": False}
-_MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "exp", "iat", "jti", "auth_time", "sid")
+_MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "exp", "iat", "jti", "auth_time", "sid", "act")
 
 
 async def introspect(http: Request) -> Response:
@@ -44,16 +44,12 @@ async def introspect(http: Request) -> Response:
 
 async def _access_token(server: Server, client: Client, text: str) -> dict[str, Any]:
     accepted = await accept(server, text)
-    if isinstance(accepted, str) or not _concerns(client, accepted.claims["client_id"], audiences(accepted.claims)):
+    if isinstance(accepted, str) or not concerns(client, accepted.claims):
         return _INACTIVE
     members = {name: accepted.claims[name] for name in _MEMBERS if name in accepted.claims}
     account = accepted.standing.account
     named = {"username": account.username} if account else {}
     return {"active": True, "token_type": "Bearer", **named, **members}
-
-
-def _concerns(client: Client, client_id: str, audience: tuple[str, ...]) -> bool:
-    return client.client_id == client_id or not set(client.audiences).isdisjoint(audience)
 
 
 async def _refresh_token(server: Server, client: Client, handle: str, secret: bytes) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.accounts.sign_in import prove_password
+from idp.grants.presented import accept
 from idp.jose import JoseError, loads_strict
 from idp.protocol.authorization import Authorization
 from idp.protocol.client import Account, Client
@@ -21,7 +22,6 @@ from idp.protocol.errors import Throttled
 from idp.server import Server
 from idp.store import grants
 from idp.store.tokens import standing
-from idp.web.bearer import accept
 from idp.web.context import network_of, server_of
 from idp.web.forms import json_response
 

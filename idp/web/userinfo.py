@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from idp.grants.presented import accept, audiences
 from idp.protocol.claims import userinfo as userinfo_claims
-from idp.web.bearer import accept, audiences, bearer_token, unauthorized
+from idp.web.bearer import bearer_token, unauthorized
 from idp.web.context import server_of
 from idp.web.forms import json_response, read_form
 

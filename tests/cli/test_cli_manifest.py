@@ -49,6 +49,12 @@ allowed_origins = ["https://spa.example"]
 disabled = false
 
 [[clients]]
+client_id = "api"
+client_secret_file = "app-secret"
+grant_types = ["urn:ietf:params:oauth:grant-type:token-exchange"]
+token_exchange = ["delegation", "impersonation"]
+
+[[clients]]
 client_id = "app"
 client_secret_file = "app-secret"
 redirect_uris = ["https://app.example/cb"]
@@ -136,8 +142,8 @@ def whole(tmp_path: Path) -> Manifest:
 
 
 def test_a_file_may_say_everything_a_client_has(whole: Manifest) -> None:
-    shop, app, signer = whole.clients
-    spoken = set(msgspec.to_builtins(shop)) | set(msgspec.to_builtins(signer))
+    spoken = {member for client in whole.clients for member in msgspec.to_builtins(client)}
+    shop, _, app, signer = whole.clients
     # A member at its default leaves no trace in the encoding.
     assert set(Client.__struct_fields__) - spoken == {"disabled"}
     assert shop.secret_hashes == app.secret_hashes == (hashlib.sha256(SECRET.encode()).digest(),)

@@ -31,6 +31,7 @@ TRACES: dict[str, tuple[str, ...]] = {
     "authorization code": ('"authorization_code"',),
     "refresh token": ("refresh_token", "offline_access"),
     "client credentials": ("client_credentials",),
+    "token exchange": ("token-exchange",),
     "client secret": ("client_secret",),
     "public clients": (),
     "private_key_jwt": ("private_key_jwt", "auth_signing_alg"),
@@ -46,6 +47,7 @@ TRACES: dict[str, tuple[str, ...]] = {
 SERVICE = App("service", secret="service-secret-for-development-only")
 BOUND = App("bound", "https://bound.test/cb", "secret-of-bound-0123456789", members={"refresh": "session"})
 names = [feature.name for feature in FEATURES]
+GRANTS = {feature.name for feature in FEATURES if feature.grants}
 
 
 @pytest.fixture(scope="module")
@@ -154,16 +156,15 @@ async def test_without_the_refresh_grant_nobody_gets_a_refresh_token(
             assert tokens["scope"] == "openid"
 
 
-@pytest.mark.parametrize("name", ["authorization code", "refresh token", "client credentials"])
+@pytest.mark.parametrize("name", sorted(GRANTS))
 async def test_any_grant_alone_has_the_token_endpoint(folder: Path, clock: MovingClock, name: str) -> None:
-    grants = {"authorization code", "refresh token", "client credentials"}
-    async with offering(folder, clock, *(grants - {name})) as provider:
+    async with offering(folder, clock, *(GRANTS - {name})) as provider:
         assert (await discovery(provider.http))["token_endpoint"] == f"{provider.issuer}/token"
         assert (await provider.http.post("/token", data={"grant_type": "x"})).status_code == 401
 
 
 async def test_without_any_grant_there_is_no_token_endpoint(folder: Path, clock: MovingClock) -> None:
-    async with offering(folder, clock, "authorization code", "refresh token", "client credentials") as provider:
+    async with offering(folder, clock, *GRANTS) as provider:
         document = await discovery(provider.http)
         assert not [member for member in document if member.startswith("token_endpoint")]
         assert (await provider.http.post("/token", data={})).status_code == 404

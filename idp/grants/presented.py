@@ -1,0 +1,57 @@
+"""An access token of ours that somebody shows us: proved, and still standing (RFC 9068 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from idp.jose import JoseError
+from idp.protocol.client import Client
+from idp.server import Server
+from idp.store.tokens import Standing, standing
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A live token: its claims, its client, and the person it acts for (None: the client itself)."""
+
+    claims: Mapping[str, Any]
+    client: Client
+    standing: Standing
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        return tuple(str(self.claims.get("scope", "")).split())
+
+
+async def accept(server: Server, token: str) -> Accepted | str:
+    """A live token, or the reason why it is not one. The grant is asked each time: revoked means now (decision 18)."""
+    try:
+        claims = server.keyring.verify(token, typ=("at+jwt",)).claims
+    except JoseError as error:
+        return str(error)
+    now = server.now()
+    expires, jti, client_id, grant = (claims.get(name) for name in ("exp", "jti", "client_id", "grant"))
+    if claims.get("iss") != server.issuer:
+        return "it was issued by another issuer"
+    if not isinstance(jti, str) or not isinstance(grant, str | None):
+        return "its claims are not those of an access token"
+    if not isinstance(expires, (int, float)) or now >= expires:
+        return f"it expired {int(now - expires)} s ago" if isinstance(expires, (int, float)) else "it has no exp"
+    client = await server.client(client_id if isinstance(client_id, str) else None)
+    if client is None or client.disabled:
+        return "its client is unknown or disabled"
+    found = await server.database.read(standing, grant, jti)
+    return "it was revoked, or its person may not act" if found is None else Accepted(claims, client, found)
+
+
+def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    audience = claims.get("aud")
+    several = audience if isinstance(audience, list) else [audience]
+    return tuple(name for name in several if isinstance(name, str))
+
+
+def concerns(client: Client, claims: Mapping[str, Any]) -> bool:
+    """Whether a token is this client's business: issued to it, or meant for a resource it serves (RFC 7662 4)."""
+    return client.client_id == claims.get("client_id") or not set(client.audiences).isdisjoint(audiences(claims))
