@@ -85,11 +85,16 @@ class Application:
         }
         state.response_modes = {name: way for feature in features for name, way in feature.response_modes.items()}
         state.sources = tuple(source for feature in features for source in feature.sources)
+        state.registration_checks = tuple(check for feature in features for check in feature.registration_checks)
+        state.paths = frozenset(endpoint.path for feature in features for endpoint in feature.endpoints)
         if server.dev:
             state.sample_verifier = sample_verifier(server)
-        cors = frozenset(
-            f"{base}{endpoint.path}" for feature in features for endpoint in feature.endpoints if endpoint.cors
-        )
+        cors = {
+            f"{base}{endpoint.path}": endpoint.cors == "anybody"
+            for feature in features
+            for endpoint in feature.endpoints
+            if endpoint.cors
+        }
         web = Web.of(server, pages)
         self.endpoints = _endpoints(base, features)
         dispatch = Dispatch(self.endpoints, _ON_ERROR, self.starlette, web, MAX_BODY)

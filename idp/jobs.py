@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from idp.accounts.census import count_costs
 from idp.features import Job
 from idp.server import Server
-from idp.store import audit, marks, redirect_uses, sweep
+from idp.store import audit, marks, redirect_uses, registrations, sweep
 from idp.store.database import Unavailable
 
 log = logging.getLogger("idp.jobs")
@@ -71,6 +71,17 @@ async def write_redirect_uses(server: Server) -> None:
         uses.aged = False
 
 
+async def write_first_uses(server: Server) -> None:
+    """The registered clients that got their first token: those stay."""
+    uses = server.first_uses
+    while batch := uses.take():
+        try:
+            await server.database.write(registrations.write_first_uses, batch)
+        except BaseException:
+            uses.give_back(batch)
+            raise
+
+
 CORE_JOBS: tuple[Job, ...] = (
     Job("registry", lambda server: 0.5, watch_registry),
     Job("keys", lambda server: server.keyring.poll, tend_keys),
@@ -78,6 +89,7 @@ CORE_JOBS: tuple[Job, ...] = (
     Job("failed sign-ins", lambda server: _FLUSH_SECONDS, flush_failed_logins),
     Job("refusals", lambda server: _REFUSALS_SECONDS, flush_refusals),
     Job("redirect uses", lambda server: _USES_SECONDS, write_redirect_uses),
+    Job("first uses", lambda server: _USES_SECONDS, write_first_uses),
     Job("sweep", lambda server: _SWEEP_SECONDS, sweep_expired),
     Job("costs of passwords", lambda server: _CENSUS_SECONDS, count_costs),
 )
@@ -109,7 +121,8 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._tasks:
-            for flush in (flush_issued, flush_failed_logins, flush_refusals, write_redirect_uses):
+            flushes = (flush_issued, flush_failed_logins, flush_refusals, write_redirect_uses, write_first_uses)
+            for flush in flushes:
                 try:
                     await flush(self._server)
                 except Unavailable as error:

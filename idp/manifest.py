@@ -27,6 +27,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _SECTIONS = ("clients", "people", "scopes", "resources")
 SECONDS = ("refresh_grace", "access_token_lifetime", "default_max_age")
 SECRETS = ("client_secret", "client_secret_file", "client_secret_hashes")
+HIDDEN = ("secret_hashes", "registered")  # members of a client that no file says
 MAX_SECRETS = 2  # the one in use, and the one the app moves to
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HINTS = {
@@ -34,6 +35,7 @@ _HINTS = {
     "secret_hashes": "write client_secret_file, or client_secret_hashes",
     "redirect_uri": "write redirect_uris = [...]",
     "id": "write client_id",
+    "registered": "take the line out: an app in the file is the operator's",
     "jwks_uri": "write the keys themselves as jwks",
 }
 
@@ -134,7 +136,7 @@ def _client(
 ) -> Client | None:
     rest = dict(table)
     hashes = _secrets(rest, report, place, folder)
-    client = _read(Client, rest, report, place, hidden=("secret_hashes",), also=SECRETS)
+    client = _read(Client, rest, report, place, hidden=HIDDEN, also=SECRETS)
     if client is None:
         return None
     client = msgspec.structs.replace(client, secret_hashes=hashes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from idp.manifest import MAX_SECRETS, SECONDS, SECRETS
+from idp.manifest import HIDDEN, MAX_SECRETS, SECONDS, SECRETS
 from idp.manifest_people import PersonTable
 from idp.protocol.client import Client, Resource, Scope
 
@@ -38,7 +38,8 @@ def manifest_schema() -> dict[str, Any]:
             if name in part["properties"]:
                 part["properties"][name] = _or_duration(part["properties"][name])
     client = parts["Client"]["properties"]
-    del client["secret_hashes"]
+    for hidden in HIDDEN:
+        del client[hidden]
     for name in SECRETS:
         client[name] = _HASHES if name.endswith("hashes") else {"type": "string", "minLength": 1}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "idp apply file", **schema}

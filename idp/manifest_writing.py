@@ -13,8 +13,12 @@ from idp.protocol.client import Account, Client, Resource, Scope
 
 
 def client_text(client: Client) -> str:
-    """``[[clients]]``: members that differ from their defaults; the secrets as their SHA-256."""
+    """``[[clients]]``: members that differ from their defaults; the secrets as their SHA-256.
+
+    Read again it is the operator's: that it was registered over HTTP is left out.
+    """
     members = msgspec.to_builtins(client)
+    members.pop("registered", None)
     if client.secret_hashes:
         members["secret_hashes"] = [hashed.hex() for hashed in client.secret_hashes]
     named = {"client_secret_hashes" if name == "secret_hashes" else name: value for name, value in members.items()}

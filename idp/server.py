@@ -29,6 +29,7 @@ from idp.settings import Settings
 from idp.store.audit import Journal
 from idp.store.database import Store
 from idp.store.redirect_uses import RedirectUses
+from idp.store.registrations import FirstUses
 from idp.store.registry import current_epoch, find_client, load_resources, load_scopes
 
 T = TypeVar("T")
@@ -129,6 +130,7 @@ class Server:
     metadata: Mapping[str, Any]
     registry: Registry = field(default_factory=Registry)
     redirect_uses: RedirectUses = field(default_factory=RedirectUses)
+    first_uses: FirstUses = field(default_factory=FirstUses)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
     leaving: bool = False  # this process drains: /readyz says so, and a balancer sends it nothing new
     meters: Meters = field(default_factory=NoMeters)
@@ -229,6 +231,8 @@ class Server:
         answer = await self.issuer_of_tokens.issue(authorization, self.registry.resources)
         self.journal.count("tokens.issued", authorization.client.client_id, authorization.grant_type)
         self.meters.token(authorization.grant_type)
+        if authorization.client.registered:
+            self.first_uses.note(authorization.client.client_id, authorization.now)
         return answer
 
     def follow_refresh(self, secret: bytes) -> bytes:

@@ -17,6 +17,7 @@ from .config.gathering import Gathered
 from .config.problems import ConfigurationError
 from .config.reading import Field, Secret, fields
 from .settings_limits import Limits
+from .settings_registration import Registration
 from .settings_rules import combination_problems
 
 Mode = Literal["dev", "serve"]
@@ -173,6 +174,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     overload: Overload = Overload()
     outbound: Outbound = Outbound()
+    registration: Registration = Registration()
 
 
 class Row(NamedTuple):

@@ -13,6 +13,7 @@ from .config.database_url import database_url_problem
 from .config.problems import Problem, quoted
 from .settings_limits import limit_problems
 from .settings_network import network_problems
+from .settings_registration import registration_problems
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -43,6 +44,7 @@ def combination_problems(settings: Settings) -> Iterator[Named]:
         yield "database", problem
     yield from network_problems(settings)
     yield from limit_problems(settings)
+    yield from registration_problems(settings)
     yield from _keys(settings)
     yield from _lifetimes(settings)
     yield from _names(settings)

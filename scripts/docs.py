@@ -67,18 +67,22 @@ def metrics() -> Iterator[str]:
 
 
 def routes() -> Iterator[str]:
-    """Every route of ``idp dev``, with those marked that ``idp serve`` lacks or has on request."""
-    dev = load(None, {}, "dev")
+    """Every route of ``idp dev`` and those on request, with those marked that ``idp serve`` lacks."""
+    dev = load(None, {"IDP_REGISTRATION_MODE": "open"}, "dev")
     plain = {route.path for route in routes_of(Settings(issuer=dev.issuer, data_dir=dev.data_dir))}
     asked = Settings(issuer=dev.issuer, data_dir=dev.data_dir, password_exchange_client="named")
     on_request = {route.path for route in routes_of(asked)}
-    readable = {endpoint.path for feature in FEATURES for endpoint in feature.endpoints if endpoint.cors}
+    readable = {e.path: e.cors for feature in FEATURES for e in feature.endpoints if e.cors}
     rows = []
     for route in routes_of(dev):
         there = "always" if route.path in plain else "`idp dev` only"
         if route.path in on_request - plain:
             there = "with `password_exchange_client`"
-        by_scripts = "`*`" if "/.well-known/" in route.path else "own origins" if route.path in readable else ""
+        if route.path.startswith("/register"):
+            there = "with `registration.mode`"
+        by_scripts = "own origins" if route.path in readable else ""
+        if "/.well-known/" in route.path or readable.get(route.path) == "anybody":
+            by_scripts = "`*`"
         rows.append((route.methods.replace(" ", ", "), f"`{route.path}`", route.auth, by_scripts, there, route.source))
     yield table(("method", "path", "who may call it", "browser apps", "there", "source"), rows)
 

@@ -56,6 +56,8 @@ ROUTES: Rows = {
     "/api/token/": ("authorization.granted", "tokens.issued", "login.failed", "login.throttled"),
     "/api/token/refresh/": ("tokens.issued",),
     "/api/token/verify/": READS,
+    "/register": ("client.registered", "registration.token_exhausted", "requests.refused"),
+    "/register/client": ("client.updated", "client.unregistered", *PROOF),
 }
 OPERATION_ROWS: Rows = {
     "token": ("operator.token", "tokens.issued"),
@@ -80,6 +82,9 @@ OPERATION_ROWS: Rows = {
     "client.secret.add": ("client.secret_added",),
     "client.secret.retire": ("client.secret_retired",),
     "client.secret.list": READS,
+    "registration.token.add": ("registration.token_added",),
+    "registration.token.list": READS,
+    "registration.token.remove": ("registration.token_removed",),
     "resource.add": ("resource.changed",),
     "resource.remove": ("resource.removed",),
     "resource.list": READS,
@@ -130,6 +135,9 @@ COMMAND_ROWS: Rows = {
     "user remove": OPERATION_ROWS["user.remove"],
     "user list": READS,
     "user import": OPERATION_ROWS["user.import"],
+    "registration token add": OPERATION_ROWS["registration.token.add"],
+    "registration token list": READS,
+    "registration token remove": OPERATION_ROWS["registration.token.remove"],
     "resource add": OPERATION_ROWS["resource.add"],
     "resource remove": OPERATION_ROWS["resource.remove"],
     "resource list": READS,
@@ -150,6 +158,8 @@ JOB_ROWS: Rows = {
     "refusals": ("requests.refused", "login.throttled"),
     "sweep": READS,
     "redirect uses": READS,
+    "first uses": READS,
+    "registered clients": ("client.unregistered",),
     "costs of passwords": READS,
     "logout deliveries": ("logout.delivered", "logout.failed"),
 }
@@ -174,7 +184,7 @@ def _below(name: str, command: click.Command | None) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("rows", "there"),
     [
-        (ROUTES, {route.path for route in routes_of(load(None, {}, "dev"))}),
+        (ROUTES, {route.path for route in routes_of(load(None, {"IDP_REGISTRATION_MODE": "open"}, "dev"))}),
         (OPERATION_ROWS, set(OPERATIONS)),
         (COMMAND_ROWS, set(command_names())),
         (JOB_ROWS, {job.name for job in [*CORE_JOBS, *(job for feature in FEATURES for job in feature.jobs)]}),
@@ -215,6 +225,15 @@ ARGUED = ("client.secret.list",)  # reads what has to be named
 ADDED = {"client_id": "added", "token_endpoint_auth_method": "none", "redirect_uris": ["https://added.test/cb"]}
 
 
+# So that all of it can happen within a few days, and is still read.
+OPTIONS: dict[str, Any] = {
+    "lifetimes__refresh_grace": 0,
+    "keys__signs": 1000,
+    "audit_days": 0,
+    "registration__mode": "open",
+}
+
+
 async def happened(provider: Provider) -> list[str]:
     return [event["event"] for event in (await provider.control("audit.tail", limit=10_000))["events"]]
 
@@ -238,6 +257,8 @@ async def test_what_operations_write_is_what_their_rows_say() -> None:
             ("client.secret.list", {"client_id": "web"}),
             ("client.secret.retire", {"client_id": "web"}),
             ("client.remove", {"client_id": "added"}),
+            ("registration.token.add", {"uses": 1, "lifetime": 60, "name": "ci"}),
+            ("registration.token.remove", {"name": "ci"}),
             ("resource.add", {"resource": {"uri": "https://more.test", "scopes": []}}),
             ("resource.remove", {"uri": "https://more.test"}),
             ("user.logout", {"username": "bob"}),
@@ -266,9 +287,10 @@ async def test_what_operations_write_is_what_their_rows_say() -> None:
 async def test_what_routes_and_jobs_may_write_does_happen() -> None:
     with sink() as app:
         app.answers = [500]
-        async with Provider(lifetimes__refresh_grace=0, keys__signs=1000, audit_days=0) as provider:
+        async with Provider(**OPTIONS) as provider:
             await provider.apply(f'{WEB.toml()}\nbackchannel_logout_uri = "{app.url}"')
             await everything(provider)
+            await registration(provider)
             for _ in range(20):
                 await provider.advance(1)  # until the delivery's next try
             for _ in range(3):
@@ -326,3 +348,17 @@ async def at_home(visitor: Visitor) -> None:
     await visitor.post("/account/apps", {"t": shown.fields["t"], "client": "web"}, **headers)
     passwords = {"current_password": "alice", "new_password": fresh, "repeat_password": fresh}
     await visitor.post("/account/password", {"t": shown.fields["t"], **passwords}, **headers)
+
+
+async def registration(provider: Provider) -> None:
+    """An app that registers itself, is changed and removed; another one that nobody ever uses."""
+    made = await provider.control("registration.token.add", uses=1, lifetime=60)
+    body, http = {"redirect_uris": ["https://self.test/cb"]}, provider.http
+    await http.post("/register", json=body)
+    answer = await http.post("/register", json=body, headers={"authorization": f"Bearer {made['token']}"})
+    found = answer.json()
+    headers = {"authorization": f"Bearer {found['registration_access_token']}"}
+    fresh = {"client_id": found["client_id"], "client_name": "New", **body}
+    await http.put(found["registration_client_uri"], json=fresh, headers=headers)
+    await http.put(found["registration_client_uri"], json=body, headers=headers)
+    await http.delete(found["registration_client_uri"], headers=headers)

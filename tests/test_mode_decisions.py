@@ -21,7 +21,9 @@ DECISIONS = {
     "cli/token.py token": "which command is proposed next",
     "cli/user.py add_user": "which command is proposed next",
     "control/deployment.py deploy_checks": "idp check",
+    "control/registration.py add_token": "registration.mode: says that nobody can use it yet",
     "control/watching.py info": "told to commands",
+    "features/registration.py _is_on": "registration.mode: whether there is registration",
     "features/sample.py <lambda>": "sample_resource",
     "server.py Server.dev": "the question itself",
     "settings.py <module>": "its two values",
@@ -33,6 +35,7 @@ DECISIONS = {
     "testing/seed.py test_settings": "tests run in dev",
     "web/health.py _of_database": "a lesson's clock is moved, so it is not compared",
     "web/refusals.py show": "developer_panel",
+    "web/registration.py _initial_token": "registration.mode: whether a token is needed",
 }
 
 

@@ -83,8 +83,9 @@ def _entry_lines(entry: Mapping[str, Any], plan: bool) -> Iterator[str]:
 
 @click.command()
 @click.option("--without-people", is_flag=True, help="Only clients, scopes and resources.")
+@click.option("--registered", is_flag=True, help="The apps that registered themselves too; then they are the file's.")
 @pass_desk
-def export(desk: Desk, without_people: bool) -> None:
+def export(desk: Desk, without_people: bool, registered: bool) -> None:
     """Write the apply file of what is there to standard output: clients, people, scopes, resources.
 
     Secrets and passwords are in it as hashes. idp apply makes the same of it in an empty database.
@@ -94,7 +95,7 @@ def export(desk: Desk, without_people: bool) -> None:
     after = ""
     with desk.calls() as talk:
         while section is not None and not (without_people and section == "people"):
-            piece = talk("export", section=section, after=after)
+            piece = talk("export", section=section, after=after, registered=registered)
             section, after = piece["section"], piece["after"]
             click.echo(piece["text"], nl=False)
     say.next_commands(("idp apply FILE --plan", "what the file would change in another database"))

@@ -90,7 +90,7 @@ def list_clients(desk: Desk, after: str, limit: int) -> None:
                 one.token_endpoint_auth_method,
                 " ".join(one.grant_types),
                 " ".join(one.redirect_uris) or "-",
-                "disabled" if one.disabled else "",
+                " ".join(word for word in ("registered", "disabled") if getattr(one, word)),
             )
             for one in found
         ],

@@ -36,6 +36,7 @@ COMMANDS: dict[str, Entry] = {
     "client": Entry("client", "client", "Apps that ask people to sign in, and services."),
     "user": Entry("user", "user", "People."),
     "resource": Entry("resource", "resource", "Resource servers that take our tokens."),
+    "registration": Entry("registration", "registration", "Registering apps over HTTP: the tokens that allow it."),
     "keys": Entry("keys", "keys", "Signing keys: their lives, rotation, withdrawal, export."),
     "audit": Entry("audit", "audit", "What was decided, and why."),
     "token": Entry("token", "token", "Get an access token for a person, without a browser."),

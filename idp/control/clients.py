@@ -130,7 +130,7 @@ async def remove(server: Server, client_id: str) -> dict[str, Any]:
     for name in removal.OF_A_CLIENT:
         after: str | None = ""
         while after is not None:
-            after, count = await server.database.write(removal.forget_page, name, client_id, after, server.now())
+            after, count = await server.database.write(removal.forget_page, name, [client_id], after, server.now())
             counts[name] += count
             await asyncio.sleep(0)
     await server.database.write(removal.remove_client, server.journal, client_id, server.now(), counts["grants"])

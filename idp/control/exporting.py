@@ -12,14 +12,15 @@ PAGE = 200
 _SETTLED = 30.0  # seconds: by then an event is in the database, clocks of nodes a few seconds apart included
 
 
-async def export(server: Server, section: str = "", after: str = "") -> dict[str, Any]:
+async def export(server: Server, section: str = "", after: str = "", registered: bool = False) -> dict[str, Any]:
     """A piece of the apply file, and where the next one begins (``section`` None at the end).
 
-    The sections come in the order in which they name one another: resources and scopes, clients, people.
+    The sections come in the order in which they name one another: resources and scopes, clients, people. Clients that
+    registered themselves are nobody's file: only ``registered`` writes them too.
     """
     if section == "clients":
         clients = await server.database.read(registry.client_page, after, PAGE)
-        text = "".join(map(client_text, clients))
+        text = "".join(client_text(client) for client in clients if registered or not client.registered)
         return _piece(text, section, clients[-1].client_id) if clients else _piece("", "people", "")
     if section == "people":
         people = await server.database.read(accounts.account_page, after, PAGE)

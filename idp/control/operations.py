@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from idp.control import applying, clients, exporting, importing, keys, people, resources, watching
+from idp.control import applying, clients, exporting, importing, keys, people, registration, resources, watching
 from idp.control.backup import backup
 from idp.control.errors import ControlError
 from idp.keyring import KeyringError
@@ -36,6 +36,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "client.secret.add": clients.add_secret,
     "client.secret.retire": clients.retire_secret,
     "client.secret.list": clients.secrets,
+    "registration.token.add": registration.add_token,
+    "registration.token.list": registration.list_tokens,
+    "registration.token.remove": registration.remove_token,
     "resource.add": resources.add,
     "resource.remove": resources.remove,
     "resource.list": resources.listing,

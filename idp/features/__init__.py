@@ -9,6 +9,7 @@ from idp.features.clients import CLIENT_SECRET, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
 from idp.features.feature import Endpoint, Feature, Job
 from idp.features.logout import LOGOUT
 from idp.features.password_exchange import PASSWORD_EXCHANGE
+from idp.features.registration import REGISTRATION, REGISTRATION_MANAGEMENT
 from idp.features.sample import SAMPLE
 from idp.features.token_exchange import TOKEN_EXCHANGE
 from idp.features.tokens import (
@@ -37,6 +38,8 @@ FEATURES: tuple[Feature, ...] = (
     BACKCHANNEL_LOGOUT,
     ACCOUNT,
     PASSWORD_EXCHANGE,
+    REGISTRATION,
+    REGISTRATION_MANAGEMENT,
     SAMPLE,
 )
 

@@ -14,10 +14,19 @@ from idp.server import GrantFunction, Server
 from idp.settings import Settings
 from idp.web.client_authentication import Prove
 from idp.web.delivery import Deliver
+from idp.web.registration_answer import RegistrationCheck
 from idp.web.sources import Source
 
 Handler = Callable[[Request], Awaitable[Response]]
-Auth = Literal["nobody", "client", "access token", "person", "browser that began"]
+Auth = Literal[
+    "nobody",
+    "client",
+    "access token",
+    "person",
+    "browser that began",
+    "nobody or initial access token",
+    "registration access token",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class Endpoint:
     handler: Handler
     auth: Auth
     source: str
-    cors: bool = False
+    cors: bool | Literal["anybody"] = False  # True: the origins of registered clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Feature:
     """``metadata`` gives this feature's discovery members; ``active`` whether these settings want it at all.
 
     ``sources`` are asked before anything is checked, ``checks`` after those of the core; both in the features' order.
+    ``registration_checks`` ask the outside before a client that registers itself is stored.
     """
 
     name: str
@@ -56,6 +66,7 @@ class Feature:
     response_modes: Mapping[str, Deliver] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     checks: tuple[Check, ...] = ()
+    registration_checks: tuple[RegistrationCheck, ...] = ()
     metadata: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
     jobs: tuple[Job, ...] = ()
     active: Callable[[Settings], bool] = lambda settings: True

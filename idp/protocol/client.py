@@ -39,6 +39,8 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     initiate_login_uri: str | None = None
     default_max_age: int | None = None
     require_auth_time: bool = False
+    software_id: str | None = None
+    software_version: str | None = None
 
     # Ours, not registered names.
     resources: tuple[str, ...] = ()  # resource indicators it may ask tokens for (RFC 8707)
@@ -53,6 +55,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     token_exchange: tuple[Literal["delegation", "impersonation"], ...] = ()  # how it may act for people (RFC 8693)
     allowed_origins: tuple[str, ...] = ()
     disabled: bool = False
+    registered: bool = False  # over HTTP (RFC 7591): whoever holds its registration access token may change it
 
     @property
     def public(self) -> bool:

@@ -93,6 +93,8 @@ def _names(client: Client) -> Iterator[Flaw]:
     yield from text_flaws("client_name", client.client_name)
     for index, contact in enumerate(client.contacts):
         yield from text_flaws("contacts", contact, index)
+    for member in ("software_id", "software_version"):
+        yield from text_flaws(member, getattr(client, member) or "")
 
 
 def _redirects(client: Client) -> Iterator[Flaw]:

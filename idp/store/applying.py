@@ -16,7 +16,7 @@ from idp.protocol.client import Client, Resource, Scope
 from idp.store.accounts import account_of
 from idp.store.audit import Journal
 from idp.store.registry import bump_epoch, write_origins
-from idp.store.schema import accounts, clients, resources, scopes
+from idp.store.schema import accounts, clients, registrations, resources, scopes
 from idp.store.sessions import disable, end_all
 from idp.store.statements import Prepared
 
@@ -111,6 +111,8 @@ def _put_entry(connection: Connection, journal: Journal, entry: PutEntry, now: f
     values: dict[str, Any] = {"data": msgspec.json.encode(entry.after)}
     if table is clients:
         values["updated_at"] = now
+        # One that registered itself is the operator's from now on: its owner's token counts no longer.
+        connection.execute(sa.delete(registrations).where(registrations.c.client_id == name))
     if entry.before is None:
         try:
             connection.execute(sa.insert(table).values({key.name: name, **values}))

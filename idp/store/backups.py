@@ -19,7 +19,7 @@ from idp.store.copying import load
 from idp.store.keys import keys
 from idp.store.logout import queue_for_all
 from idp.store.marks import BACKUP, mark
-from idp.store.schema import codes, epoch, grants, metadata, sessions
+from idp.store.schema import codes, epoch, grants, initial_tokens, metadata, sessions
 
 
 class NotEmpty(Exception):
@@ -133,6 +133,8 @@ def _settle(connection: Connection, backup: Backup, wanted: Wanted) -> tuple[int
     connection.execute(sa.delete(codes))
     if wanted.keep_sessions:
         return 0, 0, 0
+    # An initial access token would be good again for what it was used since.
+    connection.execute(sa.delete(initial_tokens))
     _keep_published(connection, wanted)
     queued = queue_for_all(connection, wanted.now)
     open_sessions = sessions.c.ended_at.is_(None), sessions.c.expires_at > wanted.now

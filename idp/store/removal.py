@@ -6,7 +6,7 @@ that no page keeps the others waiting.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from idp.store.schema import (
     grants,
     redirect_uses,
     refresh_tokens,
+    registrations,
     session_clients,
     sessions,
 )
@@ -58,10 +59,12 @@ def remove_person(connection: Connection, journal: Journal, account_id: str, now
     return held
 
 
-def forget_page(connection: Connection, name: str, client_id: str, after: str, now: float) -> tuple[str | None, int]:
+def forget_page(
+    connection: Connection, name: str, client_ids: Sequence[str], after: str, now: float
+) -> tuple[str | None, int]:
     """One page of a table of ``OF_A_CLIENT``: grants revoked, other rows deleted.
 
-    Answers where the next page begins, None at the end, and how many rows were the client's.
+    Answers where the next page begins, None at the end, and how many rows were the clients'.
     """
     key = OF_A_CLIENT[name]
     table = key.table
@@ -69,7 +72,7 @@ def forget_page(connection: Connection, name: str, client_id: str, after: str, n
     last = connection.execute(sa.select(sa.func.max(keys.c[0]))).scalar()
     if last is None:
         return None, 0
-    mine = (key > after) & (key <= last) & (table.c.client_id == client_id)
+    mine = (key > after) & (key <= last) & table.c.client_id.in_(client_ids)
     change: sa.Update | sa.Delete = sa.delete(table).where(mine)
     if table is grants:
         change = sa.update(grants).where(mine, grants.c.revoked_at.is_(None)).values(revoked_at=now)
@@ -78,6 +81,7 @@ def forget_page(connection: Connection, name: str, client_id: str, after: str, n
 
 def remove_client(connection: Connection, journal: Journal, client_id: str, now: float, grants_revoked: int) -> bool:
     """The client's own rows, once ``forget_page`` has been through the rest."""
+    connection.execute(sa.delete(registrations).where(registrations.c.client_id == client_id))
     if connection.execute(sa.delete(clients).where(clients.c.client_id == client_id)).rowcount != 1:
         return False
     connection.execute(sa.delete(redirect_uses).where(redirect_uses.c.client_id == client_id))

@@ -232,6 +232,39 @@ redirect_uses = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Clients that registered themselves (RFC 7591). A row outlives its client (`removed_at`) until all of it is forgotten.
+_UNUSED = sa.text("used_at IS NULL AND removed_at IS NULL")
+registrations = sa.Table(
+    "registrations",
+    metadata,
+    sa.Column("client_id", sa.String(255), primary_key=True),
+    _hash("token_hash"),  # of the registration access token (RFC 7592); null where none was given
+    _time("created_at"),
+    _time("used_at", nullable=True),  # the first token
+    _time("removed_at", nullable=True),
+    sa.Column("initial_token", sa.String(64)),  # its name, where one was used
+    sa.Index("registrations_unused", "created_at", sqlite_where=_UNUSED, postgresql_where=_UNUSED),
+    sa.Index(
+        "registrations_removed",
+        "removed_at",
+        sqlite_where=sa.text("removed_at IS NOT NULL"),
+        postgresql_where=sa.text("removed_at IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+# What an operator hands out so that others may register clients (RFC 7591 3): so many times, so long.
+initial_tokens = sa.Table(
+    "initial_tokens",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    _hash("hash", nullable=False, unique=True),
+    sa.Column("uses_left", sa.Integer, nullable=False),
+    _time("created_at"),
+    _time("expires_at"),
+    sqlite_with_rowid=False,
+)
+
 _WAITS = sa.text("delivered_at IS NULL AND given_up_at IS NULL")
 
 # The outbox of back-channel logout: written with the session's end, sent by whoever holds the lease (decision 24).

@@ -16,6 +16,7 @@ from idp.store.schema import (
     attempts,
     codes,
     grants,
+    initial_tokens,
     logout_deliveries,
     refresh_tokens,
     revoked_tokens,
@@ -107,5 +108,6 @@ _EXPIRED: tuple[tuple[sa.Table, Callable[[float], Condition]], ...] = (
     (refresh_tokens, lambda now: refresh_tokens.c.expires_at < now - _DAY),
     (grants, _grants),
     (sessions, _sessions),
+    (initial_tokens, lambda now: initial_tokens.c.expires_at < now),
     (logout_deliveries, lambda now: logout_deliveries.c.created_at < now - 30 * _DAY),
 )

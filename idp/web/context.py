@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 
 from idp.server import Server
 from idp.web.cookies import Cookie, browser_cookie, device_cookie, session_cookie
-from idp.web.limits import ClientFailures
+from idp.web.limits import Buckets, ClientFailures
 from idp.web.pages import Pages
 from idp.web.peer import Proxies
 
@@ -28,6 +28,7 @@ class Web:
     base: str
     proxies: Proxies
     client_failures: ClientFailures
+    registrations: Buckets = field(default_factory=Buckets)  # of clients over HTTP, by network
 
     @classmethod
     def of(cls, server: Server, pages: Pages) -> Web:

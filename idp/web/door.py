@@ -52,7 +52,8 @@ class Document:
 
 
 class Door:
-    """``documents`` by path; ``cors_paths`` are what a browser app may call, from where ``origin_known`` says.
+    """``documents`` by path; ``cors_paths`` are what a browser app may call, from where ``origin_known`` says,
+    or (True) from anywhere: there nothing is answered by a cookie.
 
     Without ``foreign`` (dev) any Host but a loopback name is refused: a page of a stranger's domain that resolves to
     this machine must not reach a provider whose passwords everybody knows.
@@ -62,7 +63,7 @@ class Door:
         self,
         app: ASGIApp,
         documents: Mapping[str, Document],
-        cors_paths: frozenset[str],
+        cors_paths: Mapping[str, bool],
         origin_known: Callable[[str], Awaitable[bool]],
         foreign: ForeignHosts | None,
     ) -> None:
@@ -109,8 +110,9 @@ class Door:
         await send(empty if scope["method"] == "HEAD" else body)
 
     async def _for_browsers(self, origin: str, scope: Scope, receive: Receive, send: Send) -> None:
+        anybody = self._cors_paths[scope["path"]]
         if scope["method"] == "OPTIONS":
-            known = await self._origin_known(origin)
+            known = anybody or await self._origin_known(origin)
             await _preflight(origin if known else None, send)
             return
 
@@ -118,7 +120,7 @@ class Door:
             if message["type"] == "http.response.start":
                 headers: list[tuple[bytes, bytes]] = [*message["headers"], (b"vary", b"Origin")]
                 client: Client | None = scope.get("idp.client")
-                if client is not None and origin in client.origins:
+                if anybody or (client is not None and origin in client.origins):
                     headers.append((b"access-control-allow-origin", origin.encode("latin-1")))
                     headers.append((b"access-control-expose-headers", b"WWW-Authenticate, X-Correlation-Id"))
                 message = {**message, "headers": headers}
@@ -132,7 +134,7 @@ async def _preflight(origin: str | None, send: Send) -> None:
     if origin is not None:
         headers += [
             (b"access-control-allow-origin", origin.encode("latin-1")),
-            (b"access-control-allow-methods", b"GET, POST"),
+            (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
             (b"access-control-allow-headers", b"Authorization, Content-Type, DPoP, If-None-Match"),
             (b"access-control-max-age", b"600"),
         ]

@@ -111,6 +111,8 @@ class Browser:
 class Production(Provider):
     """The same provider as ``idp serve`` runs it: https, no dev help, a schema made beforehand, a key of its own."""
 
+    options: Mapping[str, Any] = {}
+
     def __init__(self) -> None:
         super().__init__(issuer="https://id.test")
 
@@ -118,7 +120,7 @@ class Production(Provider):
         key_file = self.data_dir / "key-encryption-key"
         generate_key_encryption_key(key_file)
         members = {"issuer": self.issuer, "data_dir": str(self.data_dir), "key_encryption_key_file": str(key_file)}
-        self.application = build(load(None, {}, "serve", members), clock=self.clock)
+        self.application = build(load(None, {}, "serve", {**members, **self.options}), clock=self.clock)
         self.server.database.write_now(migrate.to_head)
         await self.application.start()
         await apply_seed(self.server)

@@ -6,7 +6,6 @@ _PAR = "no pushed authorization requests; RO-07 shows that the endpoint is not m
 _JAR = "no request objects; RO-01, RO-02 and RO-05 show that they are refused unread"
 _FETCH = "the server fetches nothing a client names: keys are registered by value (jwks), never by address"
 _DEVICE = "no device flow"
-_REGISTRATION = "no registration over HTTP; the same checks run on the apply file (RU-12, XS-03, JW-14)"
 _FACTORS = "no second factor, passkey, recovery or mail"
 _UPSTREAM = "no upstream sign-in"
 
@@ -14,7 +13,6 @@ NOT_APPLICABLE: dict[str, str] = {
     "RO-04": _JAR,
     "RO-06": _PAR,
     "RO-09": _PAR,
-    "SF-01": _FETCH,
     "SF-03": "no sector_identifier_uri: every client sees the same public sub",
     "SF-05": "client ids are registered names, never documents to fetch",
     "SF-11": _FETCH,
@@ -29,11 +27,6 @@ NOT_APPLICABLE: dict[str, str] = {
     "DV-06": _DEVICE,
     "DV-07": _DEVICE,
     "DV-09": _DEVICE,
-    "RG-02": _REGISTRATION,
-    "RG-03": _REGISTRATION,
-    "RG-05": _REGISTRATION,
-    "RG-07": _REGISTRATION,
-    "RG-08": _REGISTRATION,
     "MF-01": _FACTORS,
     "MF-03": _FACTORS,
     "MF-04": _FACTORS,

@@ -44,6 +44,7 @@ async def test_what_was_there_is_there_on_either_database(kind: str, target: str
         tokens = await sign_in(provider, WEB, **OFFLINE)
         newer = await refreshed(provider, tokens["refresh_token"])
         jwks = provider.server.keyring.jwks
+        await provider.control("registration.token.add", uses=3, lifetime=86_400, name="ci")
         made = await backup(provider, file)
     assert made["size"] == file.stat().st_size
     assert file.stat().st_mode & 0o777 == 0o600
@@ -56,6 +57,7 @@ async def test_what_was_there_is_there_on_either_database(kind: str, target: str
         assert (await userinfo(provider.http, newer["access_token"])).status_code == 200
         assert (await claims_of(provider.http, newer["access_token"]))["sub"] == "alice"
         assert await stops_at(provider, cookies) == "app"
+        assert [one["name"] for one in (await provider.control("registration.token.list"))["tokens"]] == ["ci"]
         again = await refreshed(provider, newer["refresh_token"])
         assert again["refresh_token"] != newer["refresh_token"]
         # The code might have been redeemed after the backup: it buys nothing either way.
@@ -85,6 +87,7 @@ async def test_ft_12_what_was_ended_after_the_backup_stays_dead(kind: str, homes
         await told.aclose()
         kid = (await provider.control("keys.list"))["keys"][0]["kid"]
         epoch = provider.server.registry.epoch
+        await provider.control("registration.token.add", uses=3, lifetime=86_400)
         await backup(provider, file)
         # The day after the backup.
         assert (await WEB.redeem(provider.http, unspent)).status_code == 200
@@ -107,6 +110,7 @@ async def test_ft_12_what_was_ended_after_the_backup_stays_dead(kind: str, homes
         assert await stops_at(provider, cookies) == "login"
         deliveries = (await provider.control("logout.deliveries"))["deliveries"]
         assert [(row["client_id"], row["account_id"]) for row in deliveries] == [("told", "alice")]
+        assert (await provider.control("registration.token.list"))["tokens"] == [], "it may have been used up since"
         # Everybody can begin anew.
         assert (await sign_in(provider, WEB, **OFFLINE))["refresh_token"]
 

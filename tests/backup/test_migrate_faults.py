@@ -155,8 +155,8 @@ def test_the_copy_of_an_sqlite_file_is_named(tmp_path: Path, monkeypatch: Any, c
     capfd.readouterr()
     assert run(["migrate"]) == 0
     said = capfd.readouterr().out
-    assert "the schema was 0001 and is 0002 now" in said
-    copy = Path("data") / "idp.sqlite3.before-0002"
+    assert "the schema was 0001 and is 0003 now" in said
+    copy = Path("data") / "idp.sqlite3.before-0003"
     assert str(copy) in said
     kept = Database(tmp_path / copy)
     assert kept.read_now(migrate.current) == "0001"

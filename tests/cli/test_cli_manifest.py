@@ -36,6 +36,8 @@ contacts = ["ops@shop.example"]
 initiate_login_uri = "https://shop.example/start"
 default_max_age = "1h"
 require_auth_time = true
+software_id = "4NRB1-0XZABZI9E6-5SM3R"
+software_version = "2.1"
 resources = ["https://api.example"]
 audiences = ["https://api.example"]
 refresh = "session"
@@ -145,7 +147,7 @@ def test_a_file_may_say_everything_a_client_has(whole: Manifest) -> None:
     spoken = {member for client in whole.clients for member in msgspec.to_builtins(client)}
     shop, _, app, signer = whole.clients
     # A member at its default leaves no trace in the encoding.
-    assert set(Client.__struct_fields__) - spoken == {"disabled"}
+    assert set(Client.__struct_fields__) - spoken == {"disabled", "registered"}
     assert shop.secret_hashes == app.secret_hashes == (hashlib.sha256(SECRET.encode()).digest(),)
     assert (shop.refresh_grace, shop.default_max_age, shop.access_token_lifetime) == (120, 3600, 60)
     assert signer.jwks is not None

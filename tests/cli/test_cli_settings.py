@@ -72,6 +72,14 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "limits.client_window": ("30", "30s", 30),
     "outbound.allow": ('["10.0.0.0/8"]', "10.0.0.0/8", ("10.0.0.0/8",)),
     "outbound.ca_file": ('"idp.toml"', "idp.toml", Path("idp.toml")),
+    "registration.mode": ('"token"', "token", "token"),
+    "registration.scopes": ('["openid", "orders"]', "openid, orders", ("openid", "orders")),
+    "registration.resources": ('["https://api.test"]', "https://api.test", ("https://api.test",)),
+    "registration.grant_types": ('["client_credentials"]', "client_credentials", ("client_credentials",)),
+    "registration.require_pkce": ("false", "false", False),
+    "registration.unused_lifetime": ('"1d"', "1d", 86_400),
+    "registration.network": ("5", "5", 5),
+    "registration.network_window": ('"1m"', "60", 60),
 }
 # A setting that is refused alone, and what it comes with.
 WITH = {"tls_certificate_file": 'tls_key_file = "b"\n', "tls_key_file": 'tls_certificate_file = "a"\n'}

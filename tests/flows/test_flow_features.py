@@ -42,6 +42,8 @@ TRACES: dict[str, tuple[str, ...]] = {
     "back-channel logout": ("backchannel",),
     "account page": (),
     "password exchange": ("api/token",),
+    "dynamic registration": ("registration_endpoint",),
+    "registration management": (),
     "sample resource": ("hello",),
 }
 SERVICE = App("service", secret="service-secret-for-development-only")
@@ -64,7 +66,7 @@ def clock() -> MovingClock:
 @asynccontextmanager
 async def offering(folder: Path, clock: MovingClock, *off: str) -> AsyncIterator[Provider]:
     kept = [feature for feature in FEATURES if feature.name not in off]
-    async with Provider(data_dir=folder, clock=clock, features=kept) as provider:
+    async with Provider(data_dir=folder, clock=clock, features=kept, registration__mode="open") as provider:
         if not off:
             await register(provider, WEB, BOUND)
         yield provider

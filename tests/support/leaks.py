@@ -30,7 +30,7 @@ SECRETS = frozenset(
     (
         *("password", "current_password", "new_password", "client_secret", "code", "code_verifier", "refresh_token"),
         *("access_token", "id_token", "id_token_hint", "token", "client_assertion", "assertion", "logout_token"),
-        *("access", "refresh", "secret", "t"),
+        *("access", "refresh", "secret", "t", "registration_access_token"),
     )
 )
 _QUIET = frozenset(("root", "sqlalchemy"))

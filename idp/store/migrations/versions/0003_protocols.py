@@ -13,9 +13,45 @@ def upgrade() -> None:
     op.add_column("refresh_tokens", sa.Column("dpop_jkt", sa.String(length=64), nullable=True))
     op.add_column("grants", sa.Column("claims", sa.Text(), nullable=True))
     op.add_column("grants", sa.Column("acr", sa.String(length=255), nullable=True))
+    _registration()
+
+
+def _registration() -> None:
+    """Clients that register themselves, and what lets them."""
+    op.create_table(
+        "registrations",
+        sa.Column("client_id", sa.String(length=255), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("used_at", sa.Double(), nullable=True),
+        sa.Column("removed_at", sa.Double(), nullable=True),
+        sa.Column("initial_token", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("client_id"),
+        sqlite_with_rowid=False,
+    )
+    for name, column, rows in (
+        ("registrations_unused", "created_at", "used_at IS NULL AND removed_at IS NULL"),
+        ("registrations_removed", "removed_at", "removed_at IS NOT NULL"),
+    ):
+        op.create_index(name, "registrations", [column], sqlite_where=sa.text(rows), postgresql_where=sa.text(rows))
+    op.create_table(
+        "initial_tokens",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("uses_left", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+        sa.UniqueConstraint("hash"),
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("initial_tokens")
+    for name in ("registrations_removed", "registrations_unused"):
+        op.drop_index(name, "registrations")
+    op.drop_table("registrations")
     with op.batch_alter_table("grants") as batch_op:
         batch_op.drop_column("acr")
         batch_op.drop_column("claims")
