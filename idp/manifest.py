@@ -18,7 +18,7 @@ from idp.config.reading import Report, as_seconds, read_struct
 from idp.config.toml_source import Place, TomlSource, read_toml
 from idp.manifest_people import Person, read_person, read_secret_file
 from idp.protocol.client import Client, Resource, Scope
-from idp.protocol.registration import GRANT_TYPES, client_flaws, secret_problem
+from idp.protocol.registration import GRANT_TYPES, RESPONSE_TYPES, client_flaws, secret_problem
 from idp.protocol.registration_parts import ALGORITHMS, Flaw
 from idp.protocol.registration_resources import resource_flaws, scope_flaws
 
@@ -54,14 +54,20 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_manifest(
-    path: Path, *, algorithms: Collection[str] = ALGORITHMS, grant_types: Collection[str] = GRANT_TYPES
+    path: Path,
+    *,
+    algorithms: Collection[str] = ALGORITHMS,
+    grant_types: Collection[str] = GRANT_TYPES,
+    response_types: Collection[str] = RESPONSE_TYPES,
 ) -> Manifest:
     """Read and check a whole file. Raises ManifestError; relative files in it are seen from its folder."""
     try:
         source = read_toml(path)
     except ConfigurationError as error:
         raise ManifestError(error.problems) from None
-    return parse_manifest(source, path.parent, algorithms=algorithms, grant_types=grant_types)
+    return parse_manifest(
+        source, path.parent, algorithms=algorithms, grant_types=grant_types, response_types=response_types
+    )
 
 
 def parse_manifest(
@@ -70,13 +76,15 @@ def parse_manifest(
     *,
     algorithms: Collection[str] = ALGORITHMS,
     grant_types: Collection[str] = GRANT_TYPES,
+    response_types: Collection[str] = RESPONSE_TYPES,
 ) -> Manifest:
     """The same for a text already read."""
     report = Report(source)
     for name in source.tables:
         if name not in _SECTIONS:
             report.unknown("section", name, _SECTIONS, (name,))
-    clients = _each("clients", report, lambda t, at: _client(t, report, at, folder, algorithms, grant_types))
+    offered = {"algorithms": algorithms, "grant_types": grant_types, "response_types": response_types}
+    clients = _each("clients", report, lambda t, at: _client(t, report, at, folder, offered))
     people = _each("people", report, lambda t, at: read_person(t, report, at, folder))
     scopes = _each("scopes", report, lambda t, at: _scope(t, report, at))
     resources = _each("resources", report, lambda t, at: _resource(t, report, at, algorithms))
@@ -131,8 +139,7 @@ def _client(
     report: Report,
     place: Place,
     folder: Path,
-    algorithms: Collection[str],
-    grant_types: Collection[str],
+    offered: Mapping[str, Collection[str]],
 ) -> Client | None:
     rest = dict(table)
     hashes = _secrets(rest, report, place, folder)
@@ -140,7 +147,7 @@ def _client(
     if client is None:
         return None
     client = msgspec.structs.replace(client, secret_hashes=hashes)
-    _tell(client_flaws(client, algorithms=algorithms, grant_types=grant_types), report, place)
+    _tell(client_flaws(client, **offered), report, place)
     return client
 
 

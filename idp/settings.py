@@ -168,6 +168,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     account_page: Annotated[
         bool, _about("Whether people have /account: their password, sign-ins, apps and recent activity.")
     ] = True
+    implicit_and_hybrid: Annotated[
+        bool, _about("Whether clients may register for tokens straight from the authorization endpoint.")
+    ] = False
     lifetimes: Lifetimes = Lifetimes()
     keys: Keys = Keys()
     passwords: Passwords = Passwords()

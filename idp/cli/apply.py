@@ -15,6 +15,7 @@ from idp.cli import say
 from idp.cli.desk import Desk, pass_desk
 from idp.manifest import read_manifest
 from idp.manifest_schema import manifest_schema
+from idp.protocol.registration_responses import offered
 
 PENDING = 3  # exit status of a plan that would change something: 1 and 2 are refusals
 _MARKS = {"created": "+", "changed": "~"}
@@ -45,7 +46,9 @@ def apply(desk: Desk, file: Path, plan: bool, as_json: bool) -> None:
 
     What FILE does not name stays as it is. The second time changes nothing.
     """
-    manifest = read_manifest(file, algorithms=desk.settings().keys.algorithms)
+    settings = desk.settings()
+    types = offered(settings.implicit_and_hybrid)
+    manifest = read_manifest(file, algorithms=settings.keys.algorithms, response_types=types)
     result = desk.call("apply", manifest=msgspec.to_builtins(manifest), plan=plan)
     if as_json:
         say.line(json.dumps(result))

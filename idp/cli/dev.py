@@ -65,8 +65,9 @@ async def _seed(application: Application, manifest: Path | None, demo: bool) -> 
         files.append(demo_folder() / "demo.toml")
     if manifest is not None:
         files.append(manifest)
+    types = sorted(application.server.response_types)
     for path in files:
-        asked = msgspec.to_builtins(read_manifest(path), builtin_types=(bytes,))
+        asked = msgspec.to_builtins(read_manifest(path, response_types=types), builtin_types=(bytes,))
         await run(application.server, "apply", {"manifest": asked})
 
 

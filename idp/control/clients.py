@@ -35,7 +35,12 @@ async def add(server: Server, client: dict[str, Any]) -> dict[str, Any]:
     if asked.token_endpoint_auth_method in ("client_secret_basic", "client_secret_post"):
         secret = server.random_id(32)
         asked = msgspec.structs.replace(asked, secret_hashes=(_hashed(secret),))
-    flaws = client_flaws(asked, algorithms=server.settings.keys.algorithms, grant_types=tuple(server.grants))
+    flaws = client_flaws(
+        asked,
+        algorithms=server.settings.keys.algorithms,
+        grant_types=tuple(server.grants),
+        response_types=sorted(server.response_types),
+    )
     for flaw in flaws:
         found = flaw.problem
         raise ControlError(found.rule, received=found.received, expected=found.expected, mend=found.mend)

@@ -7,6 +7,9 @@ from idp.features.authorization import AUTHORIZATION
 from idp.features.backchannel_logout import BACKCHANNEL_LOGOUT
 from idp.features.clients import CLIENT_SECRET, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
 from idp.features.feature import Endpoint, Feature, Job
+from idp.features.form_post import FORM_POST
+from idp.features.implicit_and_hybrid import IMPLICIT_AND_HYBRID
+from idp.features.jarm import JARM
 from idp.features.logout import LOGOUT
 from idp.features.password_exchange import PASSWORD_EXCHANGE
 from idp.features.registration import REGISTRATION, REGISTRATION_MANAGEMENT
@@ -25,6 +28,9 @@ from idp.features.tokens import (
 FEATURES: tuple[Feature, ...] = (
     AUTHORIZATION_CODE,
     AUTHORIZATION,
+    FORM_POST,
+    JARM,
+    IMPLICIT_AND_HYBRID,
     REFRESH_TOKEN,
     CLIENT_CREDENTIALS,
     TOKEN_EXCHANGE,

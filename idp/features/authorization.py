@@ -10,7 +10,7 @@ from idp.protocol.claims import CLAIMS
 from idp.settings import Settings
 from idp.web.authorize import authorize, resume
 from idp.web.consent import consent_page, consent_submit, select_page, select_submit
-from idp.web.delivery import query
+from idp.web.delivery import fragment, query
 from idp.web.login import login_page, login_submit
 
 
@@ -53,6 +53,6 @@ AUTHORIZATION = Feature(
         Endpoint("/consent", ("POST",), consent_submit, "person", "OIDC Core 3.1.2.4"),
     ),
     response_types=("code",),
-    response_modes={"query": query},
+    response_modes={"query": query, "fragment": fragment},
     metadata=_metadata,
 )

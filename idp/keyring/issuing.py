@@ -23,7 +23,9 @@ class Issuer:
         self._random_id = random_id
 
     async def issue(self, auth: Authorization, resources: Mapping[str, Resource]) -> dict[str, Any]:
-        """RFC 6749 5.1, with an ID token where OpenID Connect asks for one (Core 3.1.3.3)."""
+        """RFC 6749 5.1, with an ID token where OpenID Connect asks for one (Core 3.1.3.3); or that one alone."""
+        if not auth.access_token:
+            return {"id_token": await self._id_token(auth, None)}
         if auth.audience:
             auth = msgspec.structs.replace(auth, scope=_understood(auth, resources))
         targets = [resources[uri] for uri in auth.audience if uri in resources]
@@ -48,7 +50,7 @@ class Issuer:
             answer["id_token"] = await self._id_token(auth, token)
         return answer
 
-    async def _id_token(self, auth: Authorization, access_token: str) -> str:
+    async def _id_token(self, auth: Authorization, access_token: str | None) -> str:
         alg = auth.client.id_token_signed_response_alg
         acr = self._settings.acr.get(" ".join(auth.amr))
         members = claims.id_token(

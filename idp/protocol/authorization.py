@@ -33,6 +33,9 @@ class Authorization(msgspec.Struct, frozen=True):
     refresh_token: str | None = None
     act: Mapping[str, Any] | None = None  # who acts for the subject (RFC 8693 4.1)
     issued_token_type: str | None = None
+    access_token: bool = True  # False: the answer of the authorization endpoint holds an ID token alone
+    code: str | None = None  # issued beside the ID token, which then vouches for it (OIDC Core 3.3.2.11)
+    told: Mapping[str, Any] | None = None  # claims of the person that no access token will fetch (OIDC Core 5.4)
     lifetime: float | None = None  # of the access token; None = by resource, client, server
 
     @property

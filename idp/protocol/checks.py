@@ -8,6 +8,7 @@ from typing import Any
 from idp.protocol.client import Client
 from idp.protocol.errors import Refused, visible
 from idp.protocol.request import Check, Draft, Rules
+from idp.protocol.response_modes import misuse
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)  # base64url of a SHA-256 (RFC 7636 4.2, S256 only)
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
@@ -16,7 +17,8 @@ _MAX_TEXT = 4096
 
 
 def response_type(draft: Draft) -> dict[str, Any]:
-    value = draft.parameters.require("response_type")
+    # RFC 6749 3.1.1: the order of the words means nothing; ours is the alphabet's.
+    value = " ".join(sorted(draft.parameters.require("response_type").split(" ")))
     if value not in draft.rules.response_types:
         raise Refused(
             "unsupported_response_type",
@@ -49,6 +51,9 @@ def response_mode(draft: Draft) -> dict[str, Any]:
             expected=" or ".join(sorted(draft.rules.response_modes)),
             mend="Leave response_mode out: codes are delivered in the query.",
         )
+    unfit = misuse(draft.parameters)
+    if unfit is not None:
+        raise unfit
     return {}
 
 
@@ -132,8 +137,11 @@ def allowed_resources(asked: tuple[str, ...], client: Client, rules: Rules) -> t
 def pkce(draft: Draft) -> dict[str, Any]:
     """RFC 7636, S256 only. A confidential client may send a nonce instead (RFC 9700 2.1.1).
 
-    Neither of the two is accepted only from a client exempted by name.
+    Neither of the two is accepted only from a client exempted by name. Where no code is in the answer there is
+    nothing to bind.
     """
+    if not draft.wants("code"):
+        return {"code_challenge": None}
     challenge = draft.parameters.get("code_challenge")
     method = draft.parameters.get("code_challenge_method")
     if challenge is None:

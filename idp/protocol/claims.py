@@ -67,16 +67,16 @@ def access_token(auth: Authorization, *, issuer: str, jti: str, expires_at: int)
 
 
 def id_token(
-    auth: Authorization, *, issuer: str, expires_at: int, acr: str | None, alg: str, access_token: str
+    auth: Authorization, *, issuer: str, expires_at: int, acr: str | None, alg: str, access_token: str | None
 ) -> dict[str, Any]:
-    """OIDC Core 2 and 3.1.3.6: about this sign-in only; the person's details are UserInfo's."""
+    """OIDC Core 2, 3.1.3.6 and 3.3.2.11: about this sign-in; the person's details are UserInfo's, where it can be
+    asked."""
     claims: dict[str, Any] = {
         "iss": issuer,
         "sub": auth.subject,
         "aud": auth.client.client_id,
         "iat": int(auth.now),
         "exp": expires_at,
-        "at_hash": create_half_hash(access_token, alg).decode("ascii"),
     }
     optional = {
         "auth_time": None if auth.auth_time is None else int(auth.auth_time),
@@ -84,5 +84,18 @@ def id_token(
         "acr": acr,
         "amr": list(auth.amr) or None,
         "sid": auth.sid,
+        "at_hash": _half_hash(access_token, alg),
+        "c_hash": _half_hash(auth.code, alg),
     }
-    return claims | {name: value for name, value in optional.items() if value is not None}
+    return dict(auth.told or {}) | claims | {name: value for name, value in optional.items() if value is not None}
+
+
+def _half_hash(value: str | None, alg: str) -> str | None:
+    """OIDC Core 3.1.3.6, 3.3.2.11: the left half of the hash that the algorithm's name ends with.
+
+    EdDSA names none; Ed25519 hashes with SHA-512 itself (RFC 8032 5.1), so libraries take that one.
+    """
+    if value is None:
+        return None
+    half: bytes = create_half_hash(value, "ES512" if alg == "EdDSA" else alg)
+    return half.decode("ascii")

@@ -28,6 +28,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     application_type: Literal["web", "native"] = "web"
     id_token_signed_response_alg: str = "RS256"
     access_token_signed_response_alg: str = "RS256"
+    authorization_signed_response_alg: str = "RS256"  # JARM 3
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
     jwks: dict[str, Any] | None = None

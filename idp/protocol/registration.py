@@ -24,6 +24,7 @@ from idp.protocol.registration_parts import (
     text_flaws,
     unknown_words,
 )
+from idp.protocol.registration_responses import answering, offered, pair_flaws, registrable, response_type_flaws
 from idp.protocol.registration_uris import (
     origin_problem,
     redirect_uri_problem,
@@ -33,7 +34,7 @@ from idp.protocol.registration_uris import (
 from idp.protocol.token_exchange import GRANT_TYPE as TOKEN_EXCHANGE
 
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
-RESPONSE_TYPES = ("code",)
+RESPONSE_TYPES = offered(False)
 MIN_SECRET = 16
 
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
@@ -102,14 +103,14 @@ def _redirects(client: Client) -> Iterator[Flaw]:
         problem = redirect_uri_problem(uri, client.application_type)
         if problem is not None:
             yield Flaw(member="redirect_uris", index=index, problem=problem)
-    if "authorization_code" in client.grant_types and not client.redirect_uris:
+    if answering(client.grant_types) and not client.redirect_uris:
         yield Flaw(
             member="redirect_uris",
             problem=Problem(
-                rule="the code flow needs an address to answer to",
+                rule="an app people sign in to needs an address to answer to",
                 received="no redirect_uris",
                 expected="at least one",
-                mend='add redirect_uris = ["https://..."], or grant_types without authorization_code',
+                mend='add redirect_uris = ["https://..."], or grant_types without authorization_code and implicit',
             ),
         )
     for member in ("redirect_uris", "post_logout_redirect_uris", "contacts", "allowed_origins"):
@@ -141,17 +142,12 @@ def _web_uris(client: Client) -> Iterator[Flaw]:
 
 
 def _flows(client: Client, grants: Collection[str], responses: Collection[str]) -> Iterator[Flaw]:
+    grants = registrable(grants, responses)
     yield from unknown_words("grant_types", client.grant_types, grants)
-    yield from unknown_words("response_types", client.response_types, responses)
-    sound = client.grant_types and set(client.grant_types) <= set(grants)
-    if sound and "authorization_code" not in client.grant_types and client.redirect_uris:
-        yield flaw(
-            "grant_types",
-            "response type code goes with authorization_code (RFC 7591 2.1)",
-            list(client.grant_types),
-            "authorization_code among them",
-            "add it, or take redirect_uris out",
-        )
+    yield from response_type_flaws(client.response_types, responses)
+    known = set(client.grant_types) <= set(grants) and set(client.response_types) <= set(responses)
+    if known and client.grant_types and (client.redirect_uris or answering(client.grant_types)):
+        yield from pair_flaws(client)
     if "client_credentials" in client.grant_types and client.public:
         yield flaw(
             "grant_types",
@@ -213,7 +209,11 @@ def _authentication(client: Client) -> Iterator[Flaw]:
 
 
 def _signatures(client: Client, algorithms: Collection[str]) -> Iterator[Flaw]:
-    for member in ("id_token_signed_response_alg", "access_token_signed_response_alg"):
+    for member in (
+        "id_token_signed_response_alg",
+        "access_token_signed_response_alg",
+        "authorization_signed_response_alg",
+    ):
         yield from algorithm_flaws(member, getattr(client, member), algorithms)
 
 

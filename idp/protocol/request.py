@@ -11,6 +11,7 @@ import msgspec
 from idp.protocol.client import Client, Resource
 from idp.protocol.errors import Refused, Sent, Shown, visible
 from idp.protocol.parameters import Parameters
+from idp.protocol.response_modes import default_mode, mode_of
 from idp.protocol.uris import first_difference, redirect_uri_matches
 
 
@@ -39,6 +40,7 @@ class Target(msgspec.Struct, frozen=True):
     redirect_uri: str
     state: str | None
     response_mode: str = "query"
+    default_mode: str = "query"  # of the response type: for a mode that is not offered
 
 
 class Hint(msgspec.Struct, frozen=True):
@@ -70,6 +72,10 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     def client(self) -> Client:
         return self.target.client
 
+    def wants(self, part: str) -> bool:
+        """Whether the answer holds a ``code``, a ``token``, an ``id_token`` (Multiple Response Types 3)."""
+        return part in self.response_type.split(" ")
+
     @property
     def openid(self) -> bool:
         return "openid" in self.scope
@@ -96,6 +102,10 @@ class Draft:
     rules: Rules
     settled: dict[str, Any] = field(default_factory=dict)
     via: frozenset[str] = frozenset()
+
+    def wants(self, part: str) -> bool:
+        """As the request's own, once the response type is settled."""
+        return part in self.settled["response_type"].split(" ")
 
 
 Check = Callable[[Draft], dict[str, Any]]
@@ -132,7 +142,8 @@ def find_target(parameters: Parameters, client: Client | None) -> Target:
             expected=_nearest(client.redirect_uris, sent) or "a registered redirect URI (none is)",
             mend=f"Send the registered address, or add this one to client {client.client_id} and run idp apply FILE.",
         )
-    return Target(client, sent, parameters.get("state"), parameters.get("response_mode") or "query")
+    default = default_mode(parameters.get("response_type"))
+    return Target(client, sent, parameters.get("state"), mode_of(parameters), default)
 
 
 def _nearest(registered: Sequence[str], sent: str) -> str:

@@ -29,11 +29,12 @@ _REMEMBER = sa.text(
 
 
 class NewCode(msgspec.Struct, frozen=True):
-    """What to write when the decision is Issue. ``code``, ``grant_id`` and ``sid`` are fresh random values."""
+    """What to write when the decision is Issue. ``code``, ``grant_id`` and ``sid`` are fresh random values; no ``code``
+    where the answer holds none."""
 
     request: AuthorizationRequest
     known: Known
-    code: str
+    code: str | None
     grant_id: str
     sid: str
     now: float
@@ -49,14 +50,14 @@ def code_hash(code: str) -> bytes:
     return hashlib.sha256(code.encode()).digest()
 
 
-def issue_code(connection: Connection, journal: Journal, new: NewCode) -> bool:
-    """False where the answered page was used before; nothing is written then.
+def issue_code(connection: Connection, journal: Journal, new: NewCode) -> str | None:
+    """The session's ``sid`` at this client; None where the answered page was used before, and nothing is written then.
 
     A session that ends at this very moment needs no check here: redeeming the code asks for it (store.codes).
     """
     request, known, now = new.request, new.known, new.now
     if new.transaction is not None and not spend_transaction(connection, new.transaction, new.transaction_expires_at):
-        return False
+        return None
     client_id = request.client.client_id
     sid = known.sid or _join_session(connection, known.session.id, client_id, new.sid)
     if known.stale:
@@ -82,19 +83,20 @@ def issue_code(connection: Connection, journal: Journal, new: NewCode) -> bool:
             "revoked_at": None,
         },
     )
-    _INSERT_CODE.run(
-        connection,
-        {
-            "hash": code_hash(new.code),
-            "grant_id": new.grant_id,
-            "client_id": client_id,
-            "redirect_uri": request.target.redirect_uri,
-            "code_challenge": request.code_challenge,
-            "nonce": request.nonce,
-            "expires_at": now + new.code_lifetime,
-            "spent_at": None,
-        },
-    )
+    if new.code is not None:
+        _INSERT_CODE.run(
+            connection,
+            {
+                "hash": code_hash(new.code),
+                "grant_id": new.grant_id,
+                "client_id": client_id,
+                "redirect_uri": request.target.redirect_uri,
+                "code_challenge": request.code_challenge,
+                "nonce": request.nonce,
+                "expires_at": now + new.code_lifetime,
+                "spent_at": None,
+            },
+        )
     journal.record(
         connection,
         now,
@@ -104,7 +106,7 @@ def issue_code(connection: Connection, journal: Journal, new: NewCode) -> bool:
         grant=new.grant_id,
         scope=" ".join(request.scope),
     )
-    return True
+    return sid
 
 
 def spend_transaction(connection: Connection, transaction: str, expires_at: float) -> bool:

@@ -24,8 +24,13 @@ def test_settings(data_dir: Path, issuer: str, **options: Any) -> Settings:
 
 async def apply_text(server: Server, text: str, folder: Path) -> dict[str, Any]:
     """Apply a TOML text as ``idp apply`` would a file."""
-    algorithms, grant_types = server.settings.keys.algorithms, tuple(server.grants)
-    manifest = parse_manifest(TomlSource(text, "test"), folder, algorithms=algorithms, grant_types=grant_types)
+    manifest = parse_manifest(
+        TomlSource(text, "test"),
+        folder,
+        algorithms=server.settings.keys.algorithms,
+        grant_types=tuple(server.grants),
+        response_types=sorted(server.response_types),
+    )
     return await run(server, "apply", {"manifest": msgspec.to_builtins(manifest, builtin_types=(bytes,))})
 
 

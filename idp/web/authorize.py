@@ -18,6 +18,7 @@ from idp.web import interaction
 from idp.web.context import Web, see_other, server_of, web_of
 from idp.web.delivery import ToClient, deliver, refused
 from idp.web.forms import read_form, read_query
+from idp.web.front_channel import members_of
 from idp.web.hints import read_hint
 from idp.web.interaction import Waiting, send_to, waiting_of
 
@@ -145,11 +146,10 @@ async def issue(
     """One transaction writes grant, code, consent and sid; the answer leaves once it is durable."""
     server = server_of(http)
     lifetimes = server.settings.lifetimes
-    code = f"ac.{server.random_id(32)}"
     new = NewCode(
         request=request,
         known=known,
-        code=code,
+        code=f"ac.{server.random_id(32)}" if request.wants("code") else None,
         grant_id=server.random_id(16),
         sid=server.random_id(16),
         now=server.now(),
@@ -160,10 +160,11 @@ async def issue(
         consented=consented,
         remember=request.client.remembers_consent,
     )
-    if not await server.database.write(issue_code, server.journal, new):
+    sid = await server.database.write(issue_code, server.journal, new)
+    if sid is None:
         raise used_page()
     server.redirect_uses.note(request.client, request.target.redirect_uri, new.now)
-    return await deliver(http, request.target, {"code": code})
+    return await deliver(http, request.target, await members_of(server, new, sid))
 
 
 def used_page() -> Shown:

@@ -1,10 +1,12 @@
-"""The pages people see: one template each, without JavaScript and with headers that allow none.
+"""The pages people see: one template each, working without JavaScript, with headers that allow none but one line.
 
 A page is a name and its context. A context it does not know, or lacks, is refused here and not in a browser.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -75,6 +77,10 @@ class Problem:
     command: str = ""
 
 
+# All the script there is: the form-post page presses its own button. The policy names it by its hash.
+POST_ITSELF = "document.forms[0].submit()"
+
+
 class _Page(NamedTuple):
     status: int
     required: frozenset[str]
@@ -95,6 +101,7 @@ PAGES: Mapping[str, _Page] = {
     "home": _page(200, "account logout"),
     "account": _page(200, "actions t account shown", done="", errors=(), weakness=None, retry_after=0),
     "busy": _page(503, "", retry="", retry_after=0),
+    "form-post": _page(200, "client redirect_uri members"),
     "welcome": _page(200, "issuer discovery jwks people commands", account=""),
 }
 
@@ -110,6 +117,8 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
+# The app learns from whom the form comes, as its Origin header, and nothing of the address it stood at.
+_HEADERS_BY_PAGE = {"form-post": {"Referrer-Policy": "strict-origin"}}
 
 
 class Pages:
@@ -142,7 +151,7 @@ class Pages:
         self.static = Static([root / "static" for root in roots], where.path.rstrip("/") + "/static")
         environment = _environment(roots)
         environment.globals.update(asset=self.static.url, themed="theme.css" in self.static, host=where.netloc)
-        environment.globals.update(operator_mail=operator_mail)
+        environment.globals.update(operator_mail=operator_mail, post_itself=POST_ITSELF)
         # Compiled now: a theme that cannot be compiled stops the start, not a sign-in.
         self._templates = {name: environment.get_template(f"{name}.html") for name in PAGES}
 
@@ -176,8 +185,9 @@ class Pages:
         logo = values["client"].logo_uri if '<img class="emblem"' in text else ""
         headers = {
             **_HEADERS,
+            **_HEADERS_BY_PAGE.get(name, {}),
             "Content-Language": language,
-            "Content-Security-Policy": _policy(image_uri(logo)),
+            "Content-Security-Policy": _policy(image_uri(logo), POST_ITSELF if name == "form-post" else ""),
         }
         if values.get("retry_after"):
             headers["Retry-After"] = str(values["retry_after"])
@@ -186,14 +196,16 @@ class Pages:
         return Response(body, status or shape.status, headers, media_type="text/html")
 
 
-def _policy(picture: str) -> str:
+def _policy(picture: str, script: str) -> str:
     # No form-action: Chromium applies it to every redirect after the submission, and sign-on ends elsewhere.
     source = ""
     if picture:
         parts = urlsplit(picture)
         source = f" {parts.scheme}:" if parts.scheme != "http" else f" http://{parts.netloc}"
     images = f"img-src 'self'{source}"
-    return f"default-src 'none'; style-src 'self'; {images}; base-uri 'none'; frame-ancestors 'none'"
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    scripts = f" script-src 'sha256-{digest}';" if script else ""
+    return f"default-src 'none';{scripts} style-src 'self'; {images}; base-uri 'none'; frame-ancestors 'none'"
 
 
 def templates_root() -> Path:

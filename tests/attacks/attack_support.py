@@ -209,9 +209,10 @@ def field_of(page: httpx2.Response) -> str:
 
 
 def answer_of(response: httpx2.Response) -> dict[str, str]:
-    """The members an authorization answer carries in its query."""
+    """The members an authorization answer carries in its query, or in its fragment."""
     assert response.status_code == 303, f"{response.status_code} {response.text[:400]}"
-    query = parse_qs(urlsplit(response.headers["location"]).query, keep_blank_values=True)
+    parts = urlsplit(response.headers["location"])
+    query = parse_qs(parts.fragment or parts.query, keep_blank_values=True)
     assert all(len(values) == 1 for values in query.values()), "each member once"
     return {name: values[0] for name, values in query.items()}
 
@@ -230,7 +231,7 @@ def assert_sent(
 ) -> None:
     """REDIR(e): to the registered address with error, the same state and iss, and no code."""
     assert response.headers.get_list("location"), f"{response.status_code} {response.text[:300]}"
-    assert response.headers["location"].partition("?")[0] == to
+    assert re.split("[?#]", response.headers["location"])[0] == to
     members = answer_of(response)
     assert members["error"] in errors, members
     assert members["state"] == state

@@ -25,10 +25,19 @@ SECRETS = {
     "web2": "web2-secret-0123456789abcdef012345678",
     "post": "post-secret-0123456789abcdef012345678",
     "svc": "svc-secret-0123456789abcdef0123456789",
+    "hybrid": "hybrid-secret-0123456789abcdef01234567",
     "rs": "rs-secret-0123456789abcdef0123456789a",
 }
 PASSWORDS = {"alice": "alice", "bob": "bob", "mallory": "mallory-password"}
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+# Limits for a world whose clock stands still: all that fails in a file counts together.
+WIDE = {
+    "limits__account": 100_000,
+    "limits__overall": 1_000_000,
+    "limits__client": 100_000,
+    "limits__client_network": 1_000_000,
+}
 
 ES_KEY = generate_private_key("ES256")
 RS_KEY = generate_private_key("RS256")

@@ -5,19 +5,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from attack_support import Browser, Production, World
-from attack_world import MANIFEST
+from attack_world import MANIFEST, WIDE
 
 from idp.testing import RunningServer, running_server
 
 # A client library of the test writes what it sends; only what the server says counts.
 _OURS = ("idp", "uvicorn", "sqlalchemy", "alembic", "authlib", "joserfc", "starlette", "root")
 
-WIDE = {
-    "limits__account": 100_000,
-    "limits__overall": 1_000_000,
-    "limits__client": 100_000,
-    "limits__client_network": 1_000_000,
-}
 _WORLDS = ("fresh", "production", "world")
 
 

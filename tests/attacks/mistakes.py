@@ -204,7 +204,15 @@ MISTAKES: dict[str, Mistake] = {
     "prompt none and login": asked("invalid_request", "none login", "none alone", prompt="none login"),
     "prompt none, nobody there": asked("login_required", "nobody is signed in", "signed in", prompt="none"),
     "max_age in words": asked("invalid_request", "1h", "0 to 9999999999", max_age="1h"),
-    "a fragment answer": asked("invalid_request", "fragment", "query", response_mode="fragment"),
+    "an answer to a window": asked("invalid_request", "web_message", "query", response_mode="web_message"),
+    "a form for an installed app": asked(
+        "invalid_request",
+        "com.example.app:/cb",
+        "an http or https redirect_uri",
+        "native",
+        redirect_uri="com.example.app:/cb",
+        response_mode="form_post",
+    ),
     "a request object": asked("request_not_supported", "request", "plain parameters", request="a.b.c"),
     # The token request is not a form, or says too little or too much.
     "a JSON body": Mistake("invalid_request", "application/json", "application/x-www-form-urlencoded", _json_body),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from html.parser import HTMLParser
 from urllib.parse import quote
 
 import pytest
-from attack_support import Browser, World, answer_of, assert_page, field_of
+from attack_support import Browser, World, answer_of, assert_page, assert_sent, field_of
 from attack_world import MANIFEST, asking
 
 from idp.manifest import ManifestError
@@ -62,13 +63,87 @@ async def test_xs_01_reflected_on_the_login_page(world: World, browser: Browser)
     assert_harmless((await browser.http.get("/" + quote(MARKUP), headers={"Accept": "text/html"})).text)
 
 
-async def test_xs_02_form_post_is_not_offered_and_state_is_encoded(world: World, browser: Browser) -> None:
-    answer = await browser.sign_on(state=MARKUP)
+@pytest.mark.parametrize("mode", ["query", "fragment"])
+async def test_xs_02_state_is_encoded_in_an_address(world: World, browser: Browser, mode: str) -> None:
+    answer = await browser.sign_on(state=MARKUP, response_mode=mode)
     assert answer["state"] == MARKUP
-    location = (await browser.ask(state=MARKUP)).headers["location"]
+    location = (await browser.ask(state=MARKUP, response_mode=mode)).headers["location"]
     assert not set("\"'<> {}") & set(location)
-    discovery = (await browser.http.get("/.well-known/openid-configuration")).json()
-    assert "form_post" not in discovery["response_modes_supported"]
+
+
+class Form(HTMLParser):
+    """The form as a browser reads it, and every script with its attributes and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.action = ""
+        self.members: dict[str, str] = {}
+        self.tags: list[str] = []
+        self.scripts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        given = {name: value or "" for name, value in attrs}
+        assert not [name for name in given if name.startswith("on")]
+        if tag == "form":
+            self.action = given["action"]
+        elif tag == "input":
+            self.members[given["name"]] = given["value"]
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "script":
+            self.scripts.append(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [MARKUP, "</script><script>alert(1)</script>", "' onfocus=alert(1) x='", "&quot;&lt;b&gt;", '" -->', "{{7*7}}"],
+)
+async def test_xs_02_values_in_the_form_post_page_are_text(world: World, browser: Browser, text: str) -> None:
+    await browser.sign_on()
+    plain = Form((await browser.ask(response_mode="form_post")).text)
+    for changes in ({}, {"prompt": "none login"}, {"scope": f"nosuch{text}"}):
+        response = await browser.ask(response_mode="form_post", state=text, **changes)
+        assert response.status_code == 200
+        assert response.headers["cache-control"] == "no-store"
+        form = Form(response.text)
+        assert (form.action, form.members["state"]) == ("https://rp.test/cb", text)
+        assert form.tags.count("script") == 1
+        assert "".join(form.scripts).strip() == "document.forms[0].submit()"
+        if not changes:
+            assert form.tags == plain.tags
+        policy = response.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert re.search(r"script-src 'sha256-[A-Za-z0-9+/]{43}=';", policy)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        'https://rp.test/cb"><script>alert(1)</script>',
+        "https://evil.example/",
+        "//evil.example/",
+    ],
+)
+async def test_xs_02_only_a_registered_target_is_posted_to(world: World, browser: Browser, uri: str) -> None:
+    async with world.unchanged():
+        response = await browser.ask(response_mode="form_post", redirect_uri=uri)
+    assert_page(response)
+    assert_harmless(response.text)
+    assert "<form" not in response.text
+
+
+async def test_xs_02_an_apps_scheme_is_never_a_forms_action(world: World, browser: Browser) -> None:
+    for mode in ("form_post", "form_post.jwt"):
+        response = await browser.ask("native", redirect_uri="com.example.app:/cb", response_mode=mode)
+        assert_sent(response, "invalid_request", to="com.example.app:/cb")
+    for scheme in ("javascript:x", "data:text/html,x", "vbscript:x"):
+        entry = f'[[clients]]\nclient_id = "x"\nclient_secret = "{"s" * 40}"\nredirect_uris = ["{scheme}"]\n'
+        with pytest.raises(ManifestError):
+            await world.provider.apply(entry)
 
 
 async def test_xs_03_stored_in_client_metadata(fresh: World) -> None:

@@ -26,6 +26,7 @@ scope = "openid profile email offline_access"
 application_type = "web"
 id_token_signed_response_alg = "ES256"
 access_token_signed_response_alg = "ES256"
+authorization_signed_response_alg = "ES256"
 backchannel_logout_uri = "https://shop.example/logout"
 backchannel_logout_session_required = true
 logo_uri = "https://shop.example/logo.png"

@@ -189,6 +189,7 @@ PRIVATE_KEY = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7Ty
         ({"id_token_signed_response_alg": "none"}, "id_token_signed_response_alg"),
         ({"id_token_signed_response_alg": "HS256"}, "id_token_signed_response_alg"),
         ({"access_token_signed_response_alg": "PS256"}, "access_token_signed_response_alg"),
+        ({"authorization_signed_response_alg": "none"}, "authorization_signed_response_alg"),
         ({"resources": ("api",)}, "resources"),
         ({"audiences": ("#",)}, "audiences"),
         ({"refresh_grace": 601}, "refresh_grace"),

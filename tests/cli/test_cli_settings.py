@@ -44,6 +44,7 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "acr": ('{ pwd = "low" }', "pwd=low", {"pwd": "low"}),
     "password_exchange_client": ('"legacy"', "legacy", "legacy"),
     "account_page": ("false", "false", False),
+    "implicit_and_hybrid": ("true", "true", True),
     "lifetimes.access_token": ('"10m"', "10m", 600),
     "lifetimes.id_token": ("60", "60", 60),
     "lifetimes.refresh_idle": ('"2h"', "7200", 7200),

@@ -19,7 +19,7 @@ async def test_is_announced_in_discovery(provider: Provider) -> None:
     assert document["authorization_endpoint"] == f"{provider.issuer}/authorize"
     assert document["token_endpoint"] == f"{provider.issuer}/token"
     assert document["response_types_supported"] == ["code"]
-    assert document["response_modes_supported"] == ["query"]
+    assert document["response_modes_supported"][0] == "query"
     assert "authorization_code" in document["grant_types_supported"]
     assert document["code_challenge_methods_supported"] == ["S256"]
 

@@ -11,7 +11,15 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_how_answers_come_is_announced_in_discovery(provider: Provider) -> None:
-    assert (await discovery(provider.http))["response_modes_supported"] == ["query"]
+    assert (await discovery(provider.http))["response_modes_supported"] == [
+        "query",
+        "fragment",
+        "form_post",
+        "jwt",
+        "query.jwt",
+        "fragment.jwt",
+        "form_post.jwt",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +96,9 @@ async def test_an_address_with_a_query_keeps_it(provider: Provider, visitor: Vis
         ({"response_type": None}, "invalid_request"),
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_type": "code id_token"}, "unsupported_response_type"),
-        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"response_mode": "web_message"}, "invalid_request"),
+        ({"response_mode": "bogus", "response_type": "id_token"}, "unsupported_response_type"),
+        ({"response_mode": "fragment", "prompt": "none"}, "login_required"),
         ({"scope": "openid admin", "prompt": "none"}, "login_required"),
         ({"scope": "nosuch"}, "invalid_scope"),
         ({"scope": "openid phone"}, "invalid_scope"),

@@ -73,4 +73,5 @@ def rules(**changes: Any) -> Rules:
 
 def draft(parameters: dict[str, str] | list[tuple[str, str]], app: Client | None = None, **settled: Any) -> Draft:
     pairs = parameters.items() if isinstance(parameters, dict) else parameters
-    return Draft(Parameters(pairs), app or client(), rules(), {"scope": ("openid",), **settled})
+    before = {"response_type": "code", "scope": ("openid",), **settled}
+    return Draft(Parameters(pairs), app or client(), rules(), before)

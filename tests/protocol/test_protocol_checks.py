@@ -7,19 +7,54 @@ from typing import Any
 import pytest
 from protocol_values import CHALLENGE, ISSUER, client, draft, rules, target
 
+from idp.features.implicit_and_hybrid import IMPLICIT_AND_HYBRID
 from idp.protocol import checks
 from idp.protocol.errors import Refused, Sent, Shown
+from idp.protocol.front_channel import id_token_rules, without_offline_access
 from idp.protocol.parameters import Parameters
-from idp.protocol.request import Asked, Check, find_target, validate
+from idp.protocol.request import Asked, Check, Draft, find_target, validate
 
 PUBLIC = client(token_endpoint_auth_method="none")
 EXEMPT = client(require_pkce=False)
+HYBRID = "code id_token token"
+MODES = frozenset({"query", "fragment", "form_post", "jwt", "query.jwt", "form_post.jwt"})
 S256 = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+
+
+def in_mode(mode: str, kind: str = "code", redirect_uri: str = "https://app.test/cb") -> Draft:
+    sent = {"response_mode": mode, "response_type": kind, "redirect_uri": redirect_uri}
+    return Draft(Parameters(sent.items()), client(), rules(response_modes=MODES))
+
+
+def typed(kind: str) -> Draft:
+    offered = rules(response_types=frozenset({"code", HYBRID}))
+    return Draft(Parameters([("response_type", kind)]), client(response_types=(HYBRID,)), offered)
+
 
 SETTLED: list[tuple[str, Check, Any, dict[str, Any]]] = [
     ("response_type", checks.response_type, draft({"response_type": "code"}), {"response_type": "code"}),
     ("response_mode absent", checks.response_mode, draft({}), {}),
     ("response_mode query", checks.response_mode, draft({"response_mode": "query"}), {}),
+    ("fragment for a code", checks.response_mode, in_mode("fragment"), {}),
+    ("jwt to an app", checks.response_mode, in_mode("jwt", redirect_uri="com.app.x:/cb"), {}),
+    ("form_post to this machine", checks.response_mode, in_mode("form_post", redirect_uri="http://127.0.0.1:5/cb"), {}),
+    ("form_post of an ID token", checks.response_mode, in_mode("form_post", "id_token"), {}),
+    ("response_type in any order", checks.response_type, typed("token code id_token"), {"response_type": HYBRID}),
+    ("no pkce without a code", checks.pkce, draft({}, PUBLIC, response_type="id_token"), {"code_challenge": None}),
+    ("an ID token alone", id_token_rules, draft({}, response_type="id_token", nonce="n"), {}),
+    ("code token without nonce", id_token_rules, draft({}, response_type="code token", nonce=None, scope=()), {}),
+    (
+        "no offline_access without a code",
+        without_offline_access,
+        draft({}, response_type="id_token token", scope=("openid", "offline_access")),
+        {"scope": ("openid",)},
+    ),
+    (
+        "offline_access with a code",
+        without_offline_access,
+        draft({}, response_type="code token", scope=("openid", "offline_access")),
+        {"scope": ("openid", "offline_access")},
+    ),
     ("no request objects", checks.request_objects, draft({"claims": "{}"}), {}),
     ("text of the longest size", checks.text_sizes, draft({"nonce": "n" * 4096}), {}),
     ("scope", checks.scope, draft({"scope": "openid profile"}), {"scope": ("openid", "profile")}),
@@ -78,6 +113,18 @@ REFUSED: list[tuple[str, Check, Any, str]] = [
         "unauthorized_client",
     ),
     ("response_mode", checks.response_mode, draft({"response_mode": "fragment"}), "invalid_request"),
+    *(
+        (f"{mode} for {kind}", checks.response_mode, in_mode(mode, kind), "invalid_request")
+        for mode in ("query", "query.jwt")
+        for kind in ("id_token", "id_token token", "code token", "token code", "code id_token token")
+    ),
+    *(
+        (f"{mode} to an app", checks.response_mode, in_mode(mode, redirect_uri="com.app.x:/cb"), "invalid_request")
+        for mode in ("form_post", "form_post.jwt")
+    ),
+    ("no pkce in a hybrid", checks.pkce, draft({"nonce": "n"}, PUBLIC, response_type=HYBRID), "invalid_request"),
+    ("no nonce", id_token_rules, draft({}, response_type="code id_token", nonce=None), "invalid_request"),
+    ("no openid", id_token_rules, draft({}, response_type="id_token", nonce="n", scope=("email",)), "invalid_request"),
     ("request", checks.request_objects, draft({"request": "x"}), "request_not_supported"),
     ("request_uri", checks.request_objects, draft({"request_uri": "x"}), "request_uri_not_supported"),
     ("registration", checks.request_objects, draft({"registration": "x"}), "registration_not_supported"),
@@ -130,7 +177,7 @@ def test_refused(check: Check, given: Any, error: str) -> None:
 
 def test_every_check_is_in_one_of_the_tables() -> None:
     looked_at = {row[1] for row in SETTLED} | {row[1] for row in REFUSED}
-    assert looked_at == set(checks.CORE_CHECKS)
+    assert looked_at == {*checks.CORE_CHECKS, *IMPLICIT_AND_HYBRID.checks}
 
 
 # -- the checks together

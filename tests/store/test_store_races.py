@@ -136,7 +136,7 @@ async def test_an_answered_page_gives_one_code(house: House) -> None:
     for _ in range(TRIES):
         new = replace(house.new_code(known), transaction="t", transaction_expires_at=house.now + 3600)
         tries.append(lambda new=new: house.database.write(authorization.issue_code, house.journal, new))
-    assert sorted(await scattered(tries)) == [False] * (TRIES - 1) + [True]
+    assert [sid is None for sid in await scattered(tries)].count(False) == 1
     assert house.events("authorization.granted") == 1
 
 
@@ -162,11 +162,11 @@ async def test_a_page_is_allowed_or_denied_never_both(house: House) -> None:
             now=house.now,
         )
 
-    def agree() -> Awaitable[bool]:
+    def agree() -> Awaitable[str | None]:
         return house.database.write(authorization.issue_code, house.journal, allow)
 
     answers = await scattered([deny, agree] * (TRIES // 2))
-    assert answers.count(True) == 1
+    assert len([answer for answer in answers if answer]) == 1
     assert house.events("consent.denied") + house.events("consent.granted") == 1
 
 

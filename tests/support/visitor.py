@@ -33,7 +33,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The browser was sent to another site: ``to`` is the address without query, ``members`` its query."""
+    """The browser was sent to another site: ``to`` is the address alone, ``members`` its query, or its fragment."""
 
     to: str
     members: Mapping[str, str]
@@ -91,6 +91,13 @@ class Visitor:
         """Answer the login page; a seeded person's password is the user name."""
         return await self.submit(page, username=username, password=password or username)
 
+    async def arrive(self, request: Mapping[str, str], username: str = "alice") -> Page | Answer:
+        """Through login and consent to wherever the answer is given: an address, or a form to one."""
+        stop = await self.authorize(request)
+        while isinstance(stop, Page) and stop.id in ("login", "consent"):
+            stop = await (self.log_in(stop, username) if stop.id == "login" else self.submit(stop, decision="allow"))
+        return stop
+
     async def sign_on(
         self,
         request: Mapping[str, str],
@@ -126,7 +133,7 @@ class Visitor:
                 return _read(response)
             target = urljoin(str(response.url), target)
             if not target.startswith(self.origin + "/"):
-                to, _, query = target.partition("?")
+                to, _, query = target.partition("#" if "#" in target else "?")
                 return Answer(to, dict(parse_qsl(query, keep_blank_values=True)), target, response.status_code)
             response = await self.http.get(target)
         raise AssertionError(f"more than {_MOST_REDIRECTS} redirects, the last to {response.url}")
