@@ -19,6 +19,7 @@ import msgspec
 from idp.keyring import Keyring
 from idp.keyring.issuing import Issuer
 from idp.outbound import Outbound
+from idp.outbound_kept import Kept
 from idp.protocol.authorization import Authorization
 from idp.protocol.claims import STANDARD_SCOPES
 from idp.protocol.client import Client, Resource, Scope
@@ -131,6 +132,7 @@ class Server:
     registry: Registry = field(default_factory=Registry)
     redirect_uses: RedirectUses = field(default_factory=RedirectUses)
     first_uses: FirstUses = field(default_factory=FirstUses)
+    request_uris: Kept = field(default_factory=Kept)  # documents clients name by request_uri (RFC 9101 5.2)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
     leaving: bool = False  # this process drains: /readyz says so, and a balancer sends it nothing new
     meters: Meters = field(default_factory=NoMeters)
@@ -189,6 +191,7 @@ class Server:
             response_types=self.response_types,
             response_modes=self.response_modes,
             grant_types=frozenset(self.grants),
+            pushed_only=self.settings.require_pushed_authorization_requests,
         )
         self.registry = Registry(epoch, {}, resources, scopes, rules)
 

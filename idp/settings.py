@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -54,6 +54,9 @@ class Lifetimes(msgspec.Struct, frozen=True, kw_only=True):
         _seconds("A just-replaced refresh token still gets the same successor for this long.", least=0, most=600),
     ] = 30
     code: Annotated[int, _seconds("How long an authorization code is valid.", most=600)] = 60
+    pushed_request: Annotated[
+        int, _seconds("A pushed authorization request has to be opened within this time.", least=5, most=600)
+    ] = 60
     session_idle: Annotated[int, _seconds("A sign-on unused for this long is over.")] = 604_800
     session_absolute: Annotated[int, _seconds("A sign-on is over this long after it began.")] = 2_592_000
 
@@ -171,6 +174,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     implicit_and_hybrid: Annotated[
         bool, _about("Whether clients may register for tokens straight from the authorization endpoint.")
     ] = False
+    require_pushed_authorization_requests: Annotated[
+        bool, _about("Whether every client has to push its authorization requests first (RFC 9126).")
+    ] = False
     lifetimes: Lifetimes = Lifetimes()
     keys: Keys = Keys()
     passwords: Passwords = Passwords()
@@ -178,32 +184,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     overload: Overload = Overload()
     outbound: Outbound = Outbound()
     registration: Registration = Registration()
-
-
-class Row(NamedTuple):
-    """One setting as documentation shows it. ``default`` is TOML text, empty where there is none."""
-
-    name: str
-    type: str
-    default: str
-    meaning: str
-    variable: str
-    in_file: bool
-
-
-def describe() -> tuple[Row, ...]:
-    """Every setting in order: the one source of the reference page and of the file ``idp init`` writes."""
-    return tuple(
-        Row(
-            name,
-            field.type_name,
-            _toml(field.default),
-            field.meaning,
-            variable_of(name),
-            name not in _NOT_IN_FILE,
-        )
-        for name, field in _settable()
-    )
 
 
 def variable_of(name: str) -> str:
@@ -222,8 +202,8 @@ def load(
     ``options`` maps a dotted name to a value given on the command line; None values are as if not given.
     Raises SettingsError with everything that is wrong.
     """
-    known = dict(_settable())
-    gathered = Gathered(known, variable_of, not_in_file=_NOT_IN_FILE, reserved=_is_reserved)
+    known = dict(settable())
+    gathered = Gathered(known, variable_of, not_in_file=NOT_IN_FILE, reserved=_is_reserved)
     if path is not None:
         gathered.take_file(path)
     gathered.take_environment(environ, ENVIRONMENT_PREFIX)
@@ -239,10 +219,10 @@ def load(
     return settings
 
 
-_NOT_IN_FILE = frozenset({"key_encryption_key"})
+NOT_IN_FILE = frozenset({"key_encryption_key"})
 
 
-def _settable() -> Iterator[tuple[str, Field]]:
+def settable() -> Iterator[tuple[str, Field]]:
     for field in fields(Settings):
         if field.nested is not None:
             yield from ((f"{field.name}.{inner.name}", inner) for inner in fields(field.nested))
@@ -280,17 +260,3 @@ def _assemble(values: Mapping[str, Any], mode: Mode) -> Settings:
         if kind is not None:
             top[group] = kind(**members)
     return Settings(**top)
-
-
-def _toml(value: Any) -> str:
-    if value is None or value is msgspec.NODEFAULT:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + " }"
-    return msgspec.json.encode(str(value)).decode()

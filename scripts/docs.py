@@ -19,7 +19,8 @@ import click
 from idp.cli.group import COMMANDS, commands
 from idp.cli.routes import routes_of
 from idp.features import FEATURES
-from idp.settings import Settings, describe, load
+from idp.settings import Settings, load
+from idp.settings_described import describe
 from idp.store.audit import EVENTS
 from idp.watch.meters import METRICS
 

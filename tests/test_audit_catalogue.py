@@ -45,6 +45,7 @@ ROUTES: Rows = {
     "/select-account": ("session.ended", "requests.refused"),
     "/consent": ("authorization.granted", "consent.granted", "consent.denied", "requests.refused"),
     "/token": ("tokens.issued", "token.exchanged", "code.replayed", "refresh.replayed", *PROOF),
+    "/par": PROOF,
     "/userinfo": ("requests.refused",),
     "/introspect": PROOF,
     "/revoke": ("grant.revoked", "token.revoked", *PROOF),

@@ -19,7 +19,8 @@ from idp.app import DATABASE_FILE, Application, build, key_encryption_ring, make
 from idp.cli.group import COMMANDS, commands, run
 from idp.keyring import KeyringError, generate_key_encryption_key
 from idp.outbound import OutboundError
-from idp.settings import Settings, SettingsError, describe, load
+from idp.settings import Settings, SettingsError, load
+from idp.settings_described import describe
 from idp.store import migrate
 from idp.store.database import Database
 from idp.testing.seed import apply_text
@@ -213,7 +214,7 @@ def dev_value(name: str) -> str:
     return as_text(value)
 
 
-WORDS = ("dev", "1", "600", "0.0.0.0", "127.0.0.0/8,::1/128,0.0.0.0/0", "dev@localhost")
+WORDS = ("dev", "1", "600", "0.0.0.0", "127.0.0.0/8,::1/128,0.0.0.0/0", "dev@localhost", "https://api.test")
 # What is refused alone, and the variable it comes with.
 TOGETHER = {"tls_certificate_file": "IDP_TLS_KEY_FILE", "tls_key_file": "IDP_TLS_CERTIFICATE_FILE"}
 # These point at another installation.

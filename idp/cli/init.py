@@ -12,7 +12,8 @@ from idp.cli.desk import SETTINGS_FILE, Desk, pass_desk
 from idp.cli.trouble import Trouble
 from idp.config.problems import ConfigurationError
 from idp.config.toml_writer import toml_value
-from idp.settings import describe, load
+from idp.settings import load
+from idp.settings_described import describe
 from idp.settings_rules import issuer_problem
 
 KEY_FILE = Path("keys") / "key-encryption-key"

@@ -12,7 +12,9 @@ from idp.features.implicit_and_hybrid import IMPLICIT_AND_HYBRID
 from idp.features.jarm import JARM
 from idp.features.logout import LOGOUT
 from idp.features.password_exchange import PASSWORD_EXCHANGE
+from idp.features.pushed import PUSHED_REQUESTS
 from idp.features.registration import REGISTRATION, REGISTRATION_MANAGEMENT
+from idp.features.request_objects import REQUEST_OBJECTS
 from idp.features.sample import SAMPLE
 from idp.features.token_exchange import TOKEN_EXCHANGE
 from idp.features.tokens import (
@@ -46,6 +48,8 @@ FEATURES: tuple[Feature, ...] = (
     PASSWORD_EXCHANGE,
     REGISTRATION,
     REGISTRATION_MANAGEMENT,
+    PUSHED_REQUESTS,
+    REQUEST_OBJECTS,
     SAMPLE,
 )
 

@@ -31,6 +31,10 @@ def metadata(settings: Settings, features: Sequence[Feature], grants: Mapping[st
         "revocation_endpoint_auth_methods_supported": methods,
     }
     announced = merge([computed, *(feature.metadata(settings) for feature in features)])
+    if "authorization_endpoint" in announced:
+        # Left out, the second one would mean yes (OpenID Connect Discovery 3).
+        for name in ("request_parameter_supported", "request_uri_parameter_supported"):
+            announced.setdefault(name, False)
     # RFC 8414 2: members about an endpoint that is not there say nothing.
     for endpoint in ("introspection", "revocation", "token"):
         if f"{endpoint}_endpoint" not in announced:

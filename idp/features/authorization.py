@@ -28,8 +28,6 @@ def _metadata(settings: Settings) -> Mapping[str, Any]:
         "ui_locales_supported": ["en", "de"],
         "display_values_supported": ["page"],
         "claims_parameter_supported": False,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
     }
 
 

@@ -42,6 +42,10 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     require_auth_time: bool = False
     software_id: str | None = None
     software_version: str | None = None
+    request_uris: tuple[str, ...] = ()  # where its request objects may be fetched (OIDC Registration 2)
+    request_object_signing_alg: str | None = None  # None = any of ours; unsigned ones are never taken
+    require_signed_request_object: bool = False  # RFC 9101 10.5
+    require_pushed_authorization_requests: bool = False  # RFC 9126 6
 
     # Ours, not registered names.
     resources: tuple[str, ...] = ()  # resource indicators it may ask tokens for (RFC 8707)

@@ -24,6 +24,7 @@ from idp.protocol.registration_parts import (
     text_flaws,
     unknown_words,
 )
+from idp.protocol.registration_requests import request_flaws
 from idp.protocol.registration_responses import answering, offered, pair_flaws, registrable, response_type_flaws
 from idp.protocol.registration_uris import (
     origin_problem,
@@ -65,6 +66,7 @@ def client_flaws(
             _flows(client, grant_types, response_types),
             _authentication(client),
             _signatures(client, algorithms),
+            request_flaws(client, _ASSERTION_ALGORITHMS, has_keys=client.jwks is not None),
             _ours(client),
         )
     )

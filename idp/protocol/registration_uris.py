@@ -12,6 +12,7 @@ from idp.config.addresses import is_loopback_host
 from idp.config.problems import Problem, quoted
 
 MAX_URI = 2000
+MAX_REQUEST_URI = 512  # OIDC Core 6.2
 # RFC 3986 2: unreserved, reserved and the percent sign.
 _NOT_IN_A_URI = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]")
 _SCRIPTS = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source"})
@@ -44,6 +45,13 @@ def web_uri_problem(uri: str) -> Problem | None:
     if found.scheme not in ("http", "https"):
         return _problem("an address on the web", uri, _HTTPS, "use an https address")
     return _web(uri, found)
+
+
+def request_uri_problem(uri: str) -> Problem | None:
+    """Where a request object may be fetched; a fragment tells its versions apart (OIDC Registration 2)."""
+    if len(uri) > MAX_REQUEST_URI:
+        return _problem("a request_uri has at most 512 characters", f"{len(uri)}", "a shorter URI", "shorten it")
+    return web_uri_problem(uri.partition("#")[0])
 
 
 def origin_problem(origin: str) -> Problem | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,23 +14,39 @@ from idp.protocol.parameters import Parameters
 from idp.protocol.response_modes import default_mode, mode_of
 from idp.protocol.uris import first_difference, redirect_uri_matches
 
+# What a request came through, as ``via`` names it.
+PUSHED = "pushed"  # RFC 9126
+OBJECT = "object"  # RFC 9101: all of it is signed by the client
+
+
+class Once(msgspec.Struct, frozen=True):
+    """What gives one answer at most: the handle of a pushed request, or the ``jti`` of a request object.
+
+    Nobody has to remember it after ``expires_at`` (Unix seconds): by then the request itself is no longer taken.
+    """
+
+    kind: Literal["pushed request", "request object"]
+    value: str
+    expires_at: float
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a client asks, and how it came: as plain parameters, or by one of the *sources* that stand for them.
 
-    ``sent`` is what a waiting page keeps and reads again, ``handle`` a reference that gives one answer at most, ``via``
-    the sources it came through.
+    ``sent`` is what a waiting page keeps and reads again, ``via`` the sources it came through, ``began`` when the
+    browser came with it (Unix seconds; None outside of one).
     """
 
     parameters: Parameters
     sent: Parameters
     via: frozenset[str] = frozenset()
-    handle: str | None = None
+    once: Once | None = None
+    began: float | None = None
 
     @classmethod
-    def plainly(cls, parameters: Parameters, via: Iterable[str] = ()) -> Asked:
-        return cls(parameters, parameters, frozenset(via))
+    def plainly(cls, parameters: Parameters, via: Iterable[str] = (), began: float | None = None) -> Asked:
+        return cls(parameters, parameters, frozenset(via), None, began)
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -67,6 +83,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     acr_values: tuple[str, ...] = ()
     ui_locales: tuple[str, ...] = ()
     display: str | None = None
+    once: Once | None = None
 
     @property
     def client(self) -> Client:
@@ -91,6 +108,7 @@ class Rules:
     response_types: frozenset[str]
     response_modes: frozenset[str]
     grant_types: frozenset[str]
+    pushed_only: bool = False  # every client pushes its requests first (RFC 9126 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +176,7 @@ def validate(asked: Asked, target: Target, rules: Rules, checks: Sequence[Check]
             draft.settled.update(check(draft))
     except Refused as refusal:
         raise as_sent(refusal) from None
-    return AuthorizationRequest(target=target, **draft.settled)
+    return AuthorizationRequest(target=target, once=asked.once, **draft.settled)
 
 
 def as_sent(refusal: Refused) -> Sent:

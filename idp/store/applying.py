@@ -16,7 +16,8 @@ from idp.protocol.client import Client, Resource, Scope
 from idp.store.accounts import account_of
 from idp.store.audit import Journal
 from idp.store.registry import bump_epoch, write_origins
-from idp.store.schema import accounts, clients, registrations, resources, scopes
+from idp.store.schema import accounts, clients, resources, scopes
+from idp.store.schema_protocols import registrations
 from idp.store.sessions import disable, end_all
 from idp.store.statements import Prepared
 

@@ -191,9 +191,7 @@ def page(
     found = sa.select(audit).where(audit.c.at >= since, audit.c.at < until).order_by(*order).limit(limit)
     if after is not None:
         at, writer, seq = after
-        later = sa.or_(
-            audit.c.at > at, audit.c.writer > writer, sa.and_(audit.c.writer == writer, audit.c.seq > seq)
-        )
+        later = sa.or_(audit.c.at > at, audit.c.writer > writer, sa.and_(audit.c.writer == writer, audit.c.seq > seq))
         found = found.where(audit.c.at >= at, later)
     rows = connection.execute(found).mappings()
     return [dict(row) | {"detail": json.loads(row["detail"])} for row in rows]

@@ -8,8 +8,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from idp.protocol.request import AuthorizationRequest
+from idp.protocol.request import AuthorizationRequest, Once
 from idp.store.audit import Journal
+from idp.store.pushed import spend_once
 from idp.store.schema import codes, consents, grants, session_clients
 from idp.store.sessions import Known, touch
 from idp.store.spent import spend
@@ -51,12 +52,15 @@ def code_hash(code: str) -> bytes:
 
 
 def issue_code(connection: Connection, journal: Journal, new: NewCode) -> str | None:
-    """The session's ``sid`` at this client; None where the answered page was used before, and nothing is written then.
+    """The session's ``sid`` at this client; None where the answered page, or what gives one answer, was used before:
+    nothing is granted then.
 
     A session that ends at this very moment needs no check here: redeeming the code asks for it (store.codes).
     """
     request, known, now = new.request, new.known, new.now
     if new.transaction is not None and not spend_transaction(connection, new.transaction, new.transaction_expires_at):
+        return None
+    if not spend_once(connection, request.once, now):
         return None
     client_id = request.client.client_id
     sid = known.sid or _join_session(connection, known.session.id, client_id, new.sid)
@@ -121,9 +125,10 @@ def deny(
     client_id: str,
     now: float,
     account_id: str | None = None,
+    once: Once | None = None,
 ) -> bool:
-    """A person said no: their page is used up; what they allowed earlier stays."""
-    if not spend_transaction(connection, transaction, expires_at):
+    """A person said no: their page is used up, and a request of ``once``; what they allowed earlier stays."""
+    if not spend_transaction(connection, transaction, expires_at) or not spend_once(connection, once, now):
         return False
     journal.record(connection, now, "consent.denied", client_id=client_id, account_id=account_id)
     return True

@@ -19,7 +19,8 @@ from idp.store.copying import load
 from idp.store.keys import keys
 from idp.store.logout import queue_for_all
 from idp.store.marks import BACKUP, mark
-from idp.store.schema import codes, epoch, grants, initial_tokens, metadata, sessions
+from idp.store.schema import codes, epoch, grants, metadata, sessions
+from idp.store.schema_protocols import initial_tokens, pushed_requests
 
 
 class NotEmpty(Exception):
@@ -129,8 +130,9 @@ def _has_rows(connection: Connection, table: sa.Table) -> bool:
 
 def _settle(connection: Connection, backup: Backup, wanted: Wanted) -> tuple[int, int, int]:
     mark(connection, BACKUP, backup.made_at)  # the newest one there is, as far as this database knows
-    # A code redeemed after the backup would be good for a second time, for a minute.
+    # What was redeemed or answered after the backup would be good for a second time, for a minute.
     connection.execute(sa.delete(codes))
+    connection.execute(sa.delete(pushed_requests))
     if wanted.keep_sessions:
         return 0, 0, 0
     # An initial access token would be good again for what it was used since.

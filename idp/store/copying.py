@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from idp.store import keys as _tables_of_keys  # noqa: F401 - on the same metadata
+from idp.store import schema_protocols as _tables_of_protocols  # noqa: F401 - on the same metadata
 from idp.store.schema import metadata
 
 ROWS = 500  # in a block: a few hundred kilobytes at most

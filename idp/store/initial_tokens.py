@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from idp.store.audit import Journal
-from idp.store.schema import initial_tokens
+from idp.store.schema_protocols import initial_tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from idp.store import keys as _tables_of_keys  # noqa: F401 - on the same metadata
+from idp.store import schema_protocols as _tables_of_protocols  # noqa: F401 - on the same metadata
 from idp.store.database import Database, Store
 from idp.store.schema import epoch, metadata
 

@@ -18,7 +18,8 @@ from idp.protocol.client import Client
 from idp.store.audit import Journal
 from idp.store.initial_tokens import use_initial_token
 from idp.store.registry import bump_epoch, forget_origins, write_origins
-from idp.store.schema import clients, redirect_uses, registrations
+from idp.store.schema import clients, redirect_uses
+from idp.store.schema_protocols import registrations
 
 BATCH = 200
 _KEPT = 50_000

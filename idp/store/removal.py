@@ -21,10 +21,10 @@ from idp.store.schema import (
     grants,
     redirect_uses,
     refresh_tokens,
-    registrations,
     session_clients,
     sessions,
 )
+from idp.store.schema_protocols import pushed_requests, registrations
 from idp.store.sessions import end_all, held_by
 
 PAGE = 1000
@@ -84,7 +84,8 @@ def remove_client(connection: Connection, journal: Journal, client_id: str, now:
     connection.execute(sa.delete(registrations).where(registrations.c.client_id == client_id))
     if connection.execute(sa.delete(clients).where(clients.c.client_id == client_id)).rowcount != 1:
         return False
-    connection.execute(sa.delete(redirect_uses).where(redirect_uses.c.client_id == client_id))
+    for table in (redirect_uses, pushed_requests):
+        connection.execute(sa.delete(table).where(table.c.client_id == client_id))
     forget_origins(connection, client_id)
     bump_epoch(connection)
     journal.record(connection, now, "client.removed", client_id=client_id, grants=grants_revoked)

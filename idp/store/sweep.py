@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from idp.store.pushed import KEPT
 from idp.store.schema import (
     attempts,
     codes,
     grants,
-    initial_tokens,
     logout_deliveries,
     refresh_tokens,
     revoked_tokens,
@@ -24,6 +24,7 @@ from idp.store.schema import (
     sessions,
     spent_values,
 )
+from idp.store.schema_protocols import initial_tokens, pushed_requests
 
 STRETCH = 200  # rows looked at in one transaction: two milliseconds
 _DAY = 86_400.0
@@ -40,9 +41,7 @@ class Place(NamedTuple):
 START = Place()
 
 
-def sweep(
-    connection: Connection, now: float, place: Place = START, stretch: int = STRETCH
-) -> tuple[int, Place | None]:
+def sweep(connection: Connection, now: float, place: Place = START, stretch: int = STRETCH) -> tuple[int, Place | None]:
     """Look at the next ``stretch`` rows; answers how many went, and where to go on (None: the pass is over)."""
     table, expired = _EXPIRED[place.table]
     keys = tuple(table.primary_key.columns)
@@ -109,5 +108,6 @@ _EXPIRED: tuple[tuple[sa.Table, Callable[[float], Condition]], ...] = (
     (grants, _grants),
     (sessions, _sessions),
     (initial_tokens, lambda now: initial_tokens.c.expires_at < now),
+    (pushed_requests, lambda now: pushed_requests.c.expires_at < now - KEPT),
     (logout_deliveries, lambda now: logout_deliveries.c.created_at < now - 30 * _DAY),
 )

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from idp.protocol.errors import Refused, Sent, Shown
 from idp.protocol.parameters import Parameters
 from idp.protocol.prompts import AskConsent, Facts, Issue, Login, Refuse, SelectAccount, Step, next_step
+from idp.protocol.pushed import bad_handle
 from idp.protocol.request import Asked, AuthorizationRequest, Target, as_sent, find_target, validate
 from idp.store.authorization import NewCode, issue_code
 from idp.store.sessions import Known, know
@@ -71,20 +72,23 @@ async def advance(http: Request, asked: Asked, waiting: Waiting | None) -> Respo
     return _to_page(http, step, asked, waiting)
 
 
-async def asked_of(
-    http: Request, parameters: Parameters, via: Iterable[str] = (), began: float | None = None
-) -> Asked:
+async def asked_of(http: Request, parameters: Parameters, via: Iterable[str] = (), began: float | None = None) -> Asked:
     """What is asked, whichever source it stands in; ``began`` as in ``Source``. Raises Shown, or ToClient."""
     server = server_of(http)
-    asked = Asked.plainly(parameters, via)
+    since = server.now() if began is None else began
+    asked = Asked.plainly(parameters, via, since)
     try:
         for source in http.app.state.sources:
-            asked = await source(server, asked, server.now() if began is None else began)
+            asked = await source(server, asked, since)
     except Shown:
         raise
     except Refused as refusal:
-        # The source itself cannot be read, so what stands beside it has to name a good target, or nobody is told.
-        raise ToClient(await target_of(http, asked), as_sent(refusal)) from None
+        # The source itself cannot be read, so what stands beside it has to name a good target, or the person is told.
+        try:
+            target = await target_of(http, asked)
+        except Shown:
+            raise as_shown(refusal) from None
+        raise ToClient(target, as_sent(refusal)) from None
     return asked
 
 
@@ -162,9 +166,28 @@ async def issue(
     )
     sid = await server.database.write(issue_code, server.journal, new)
     if sid is None:
-        raise used_page()
+        raise used(request)
     server.redirect_uses.note(request.client, request.target.redirect_uri, new.now)
     return await deliver(http, request.target, await members_of(server, new, sid))
+
+
+def used(request: AuthorizationRequest) -> Exception:
+    """Why there is no second answer: the page had its own, or what was asked did."""
+    if request.once is None:
+        return used_page()
+    if request.once.kind == "pushed request":
+        return bad_handle("a request_uri that has had its answer")
+    return ToClient(
+        request.target,
+        Sent(
+            "invalid_request_object",
+            "This request object was answered before.",
+            rule="RFC 7519 4.1.7: a jti names one token",
+            received="a jti that has had its answer",
+            expected="a fresh jti for every request, or none",
+            mend="Sign a new object for every sign-in.",
+        ),
+    )
 
 
 def used_page() -> Shown:
@@ -182,7 +205,7 @@ def _to_page(http: Request, step: Step, asked: Asked, waiting: Waiting | None) -
     web: Web = web_of(http)
     fresh = None
     if waiting is None:
-        waiting, fresh = interaction.begin(http, asked.sent, via=_via(asked))
+        waiting, fresh = interaction.begin(http, asked.sent, via=_via(asked), begun=asked.began)
     pages = {Login: "/login", SelectAccount: "/select-account", AskConsent: "/consent"}
     return send_to(web, pages[type(step)], waiting, fresh)
 

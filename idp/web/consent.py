@@ -14,7 +14,7 @@ from idp.protocol.prompts import AskConsent, Issue, next_step
 from idp.protocol.request import AuthorizationRequest
 from idp.store.authorization import deny
 from idp.store.sessions import Known
-from idp.web.authorize import facts_of, issue, known_of, read_as_page, used_page
+from idp.web.authorize import facts_of, issue, known_of, read_as_page, used
 from idp.web.context import locale_of, web_of
 from idp.web.delivery import refused
 from idp.web.interaction import Waiting, seal_form, send_to, waiting_of, waiting_of_form
@@ -136,9 +136,10 @@ def _plain(name: str, value: object) -> str | bool:
 async def _deny(http: Request, request: AuthorizationRequest, known: Known, waiting: Waiting) -> Response:
     server = web_of(http).server
     client_id, account_id = request.client.client_id, known.account.id
+    spent = waiting.transaction, waiting.expires_at
     if not await server.database.write(
-        deny, server.journal, waiting.transaction, waiting.expires_at, client_id, server.now(), account_id
+        deny, server.journal, *spent, client_id, server.now(), account_id, once=request.once
     ):
-        raise used_page()
+        raise used(request)
     refusal = Sent("access_denied", "The person said no.", rule="RFC 6749 4.1.2.1", received="decision deny")
     return await refused(http, request.target, refusal)

@@ -47,16 +47,24 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def begin(
-    http: Request, parameters: Parameters, home: Literal["account"] | None = None, via: tuple[str, ...] = ()
+    http: Request,
+    parameters: Parameters,
+    home: Literal["account"] | None = None,
+    via: tuple[str, ...] = (),
+    begun: float | None = None,
 ) -> tuple[Waiting, str | None]:
-    """A waiting request of this browser, and the cookie value to set where it has none yet."""
+    """A waiting request of this browser, and the cookie value to set where it has none yet.
+
+    ``begun`` is when the browser came with it, where that was not just now.
+    """
     web = web_of(http)
     browser = web.browser_cookie.read(http.headers.raw)
     fresh = None
     if browser is None:
         browser = fresh = web.server.random_id(16)
+    begun = web.server.now() if begun is None else begun
     waiting = Waiting(
-        tuple(parameters.pairs()), web.server.now(), web.server.random_id(16), _fingerprint(browser), home=home, via=via
+        tuple(parameters.pairs()), begun, web.server.random_id(16), _fingerprint(browser), home=home, via=via
     )
     return waiting, fresh
 

@@ -15,7 +15,7 @@ from idp.protocol.errors import Busy, Sent, Throttled
 from idp.protocol.request import AuthorizationRequest
 from idp.store.authorization import deny
 from idp.store.sessions import SignIn, begin
-from idp.web.authorize import asked_again, known_of, read_as_page, target_of, used_page, validated
+from idp.web.authorize import asked_again, known_of, read_as_page, target_of, used, validated
 from idp.web.context import Web, locale_of, network_of, see_other, user_agent_of, web_of
 from idp.web.delivery import refused
 from idp.web.interaction import Waiting, seal_form, send_to, waiting_of, waiting_of_form
@@ -137,9 +137,8 @@ async def _cancel(http: Request, waiting: Waiting) -> Response:
         return request
     server = web_of(http).server
     client_id = request.client.client_id
-    if not await server.database.write(
-        deny, server.journal, waiting.transaction, waiting.expires_at, client_id, server.now()
-    ):
-        raise used_page()
+    spent = waiting.transaction, waiting.expires_at
+    if not await server.database.write(deny, server.journal, *spent, client_id, server.now(), once=request.once):
+        raise used(request)
     refusal = Sent("access_denied", "The person did not sign in.", rule="RFC 6749 4.1.2.1", received="cancelled")
     return await refused(http, request.target, refusal)

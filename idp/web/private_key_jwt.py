@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
-from idp.jose import JoseError, PublicKey, verify_compact
+from idp.jose import JoseError
 from idp.protocol.client import Client
 from idp.protocol.errors import Refused, invalid_client, visible
+from idp.protocol.times import is_time
 from idp.server import Server
 from idp.store.spent import spend
 from idp.web.client_authentication import Presented
+from idp.web.client_keys import signed_by_client
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 _MAX_LIFETIME = 3600.0  # what Authlib asks for; each assertion counts once all the same
@@ -22,9 +23,10 @@ async def prove_key(presented: Presented, client: Client, server: Server) -> Non
     """Signature by a registered key, audience exactly this issuer (RFC 10070), short life, and a ``jti`` never seen."""
     now = server.now()
     try:
-        token = verify_compact(
+        token = await signed_by_client(
+            server,
+            client,
             presented.assertion or "",
-            lambda header: _key(client, header.get("kid"), header.get("alg")),
             algorithms=_algorithms(client),
             typ=("JWT", "client-authentication+jwt", ""),
         )
@@ -61,26 +63,6 @@ def _audiences(client: Client, issuer: str) -> tuple[str, ...]:
 def _algorithms(client: Client) -> tuple[str, ...]:
     pinned = client.token_endpoint_auth_signing_alg
     return (pinned,) if pinned in ALGORITHMS else ALGORITHMS
-
-
-def _key(client: Client, kid: object, alg: object) -> PublicKey | None:
-    """The registered key of this ``kid``; without one, the only key that fits the algorithm."""
-    fitting: list[PublicKey] = []
-    for jwk in (client.jwks or {}).get("keys", []):
-        if kid is not None and jwk.get("kid") != kid:
-            continue
-        try:
-            key = PublicKey.from_jwk(jwk, None if "alg" in jwk else str(alg))
-        except JoseError:
-            continue
-        if key.alg == alg:
-            fitting.append(key)
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def is_time(value: object) -> TypeGuard[float]:
-    """A NumericDate (RFC 7519 2): a finite number, and ``true`` is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _shown(claims: Mapping[str, Any], name: str) -> str:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-_PAR = "no pushed authorization requests; RO-07 shows that the endpoint is not mounted"
-_JAR = "no request objects; RO-01, RO-02 and RO-05 show that they are refused unread"
-_FETCH = "the server fetches nothing a client names: keys are registered by value (jwks), never by address"
+_FETCH = "keys are registered by value (jwks), never by address"
 _DEVICE = "no device flow"
 _FACTORS = "no second factor, passkey, recovery or mail"
 _UPSTREAM = "no upstream sign-in"
 
 NOT_APPLICABLE: dict[str, str] = {
-    "RO-04": _JAR,
-    "RO-06": _PAR,
-    "RO-09": _PAR,
     "SF-03": "no sector_identifier_uri: every client sees the same public sub",
     "SF-05": "client ids are registered names, never documents to fetch",
     "SF-11": _FETCH,

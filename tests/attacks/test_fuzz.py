@@ -27,6 +27,8 @@ pytestmark = pytest.mark.anyio
 GOOD = [
     ("/authorize", list(asking().items())),
     ("/authorize", list(asking(prompt="none").items())),
+    ("/par", list(asking().items())),
+    ("/authorize", [("client_id", "web"), ("request", "\x01assertion")]),
     ("/token", [("grant_type", "client_credentials"), ("scope", "orders")]),
     ("/token", [("grant_type", "authorization_code"), ("code", "x"), ("redirect_uri", "\x01redirect")]),
     ("/token", [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", "spa")]),

@@ -14,7 +14,8 @@ from attack_support import Canary, World, assert_refused, field_of
 from attack_world import CHALLENGE, ES_KEY, ROGUE_KEY, VERIFIER, public_jwk
 from sqlalchemy import Connection
 
-from idp.store.schema import clients, grants, registrations
+from idp.store.schema import clients, grants
+from idp.store.schema_protocols import registrations
 
 pytestmark = pytest.mark.anyio
 

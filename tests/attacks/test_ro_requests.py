@@ -1,53 +1,14 @@
-"""RO: odd parameters of an authorization request; request objects and PAR are announced as absent and refused."""
+"""RO: odd parameters of an authorization request; pushed and signed ones have files of their own."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from attack_support import Browser, Canary, World, answer_of, assert_page, assert_refused, assert_sent
-from attack_world import API, OTHER_API, asking, forge
+from attack_support import Browser, World, answer_of, assert_page, assert_refused, assert_sent
+from attack_world import API, OTHER_API, asking
 
 pytestmark = pytest.mark.anyio
-
-
-async def test_ro_01_request_objects_are_not_offered(world: World, browser: Browser) -> None:
-    claims = {"iss": "web", "client_id": "web", "redirect_uri": "https://rp.test/cb"}
-    for request in (forge({"alg": "none"}, claims), "garbage", "x" * 3000, "a.b.c"):
-        async with world.unchanged():
-            assert_sent(await browser.ask(request=request), "request_not_supported", "invalid_request_object")
-            assert_page(await browser.ask(request=request, redirect_uri=None))
-    discovery = (await browser.http.get("/.well-known/openid-configuration")).json()
-    assert discovery["request_parameter_supported"] is False
-    assert discovery["request_uri_parameter_supported"] is False
-    assert "pushed_authorization_request_endpoint" not in discovery
-
-
-async def test_ro_02_values_inside_a_request_object_are_never_used(world: World, browser: Browser) -> None:
-    inside = {"client_id": "web", "redirect_uri": "https://rp.test/other", "scope": "openid email", "state": "inner"}
-    response = await browser.ask(request=forge({"alg": "none"}, inside))
-    assert_sent(response, "request_not_supported")
-
-
-async def test_ro_05_request_and_request_uri_together(world: World, browser: Browser) -> None:
-    canary = await Canary.start()
-    async with canary.server, world.unchanged():
-        response = await browser.ask(request="a.b.c", request_uri=canary.url)
-        assert_sent(response, "request_not_supported", "request_uri_not_supported", "invalid_request")
-        assert canary.visits == 0
-
-
-async def test_sf_04_request_uri_is_never_fetched(world: World, browser: Browser) -> None:
-    canary = await Canary.start()
-    async with canary.server, world.unchanged():
-        for url in (canary.url, f"https://127.0.0.1:{canary.port}/", "file:///etc/passwd", "urn:x"):
-            assert_sent(await browser.ask(request_uri=url), "request_uri_not_supported", "invalid_request_uri")
-        assert canary.visits == 0
-
-
-async def test_ro_07_par_is_not_mounted(world: World) -> None:
-    response = await world.post("/par", {"request_uri": "urn:x"}, "web")
-    assert response.status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from idp.testing import Provider
 pytestmark = pytest.mark.anyio
 
 # What a restore adds to or takes away, and what the provider itself wrote as it stopped.
-AFTER = ("audit", "epoch", "marks", "codes", "redirect_uses")
+AFTER = ("audit", "epoch", "marks", "codes", "pushed_requests", "redirect_uses")
 
 
 async def cookie_of(visitor: Visitor) -> dict[str, str]:
@@ -45,6 +45,7 @@ async def test_what_was_there_is_there_on_either_database(kind: str, target: str
         newer = await refreshed(provider, tokens["refresh_token"])
         jwks = provider.server.keyring.jwks
         await provider.control("registration.token.add", uses=3, lifetime=86_400, name="ci")
+        assert (await WEB.call(provider.http, "/par", WEB.request())).status_code == 201
         made = await backup(provider, file)
     assert made["size"] == file.stat().st_size
     assert file.stat().st_mode & 0o777 == 0o600
@@ -52,6 +53,8 @@ async def test_what_was_there_is_there_on_either_database(kind: str, target: str
     done = await there.restore(file, keep_sessions=True)
     assert (done["rows"], done["sessions_ended"], done["grants_revoked"]) == (made["rows"], 0, 0)
     assert without(await there.rows(), AFTER) == without(written, AFTER)
+    assert len(written["pushed_requests"]) == 1
+    assert "pushed_requests" not in await there.rows(), "it might have been answered after the backup"
     async with there.provider() as provider:
         assert provider.server.keyring.jwks == jwks
         assert (await userinfo(provider.http, newer["access_token"])).status_code == 200

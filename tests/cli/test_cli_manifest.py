@@ -66,6 +66,10 @@ redirect_uris = ["https://app.example/cb"]
 client_id = "signer"
 token_endpoint_auth_method = "private_key_jwt"
 token_endpoint_auth_signing_alg = "EdDSA"
+request_uris = ["https://shop.example/requests/1.jwt#v2"]
+request_object_signing_alg = "EdDSA"
+require_signed_request_object = true
+require_pushed_authorization_requests = true
 redirect_uris = ["com.example.app:/cb"]
 application_type = "native"
 [[clients.jwks.keys]]

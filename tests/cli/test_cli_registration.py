@@ -145,6 +145,7 @@ def test_a_good_client_has_no_flaw() -> None:
 
 
 SYMMETRIC = {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}
+ONE_KEY = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
 PRIVATE_KEY = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "d": "x"}]}
 
 
@@ -186,6 +187,15 @@ PRIVATE_KEY = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7Ty
         ({"jwks": {"keys": "x"}}, "jwks"),
         ({"jwks": {}}, "jwks"),
         ({"token_endpoint_auth_signing_alg": "HS256"}, "token_endpoint_auth_signing_alg"),
+        ({"jwks": ONE_KEY, "request_object_signing_alg": "none"}, "request_object_signing_alg"),
+        ({"jwks": ONE_KEY, "request_object_signing_alg": "HS256"}, "request_object_signing_alg"),
+        ({"request_object_signing_alg": "ES256"}, "jwks"),
+        ({"require_signed_request_object": True}, "jwks"),
+        ({"jwks": ONE_KEY, "request_uris": ("http://rp.example/r",)}, "request_uris"),
+        ({"jwks": ONE_KEY, "request_uris": ("file:///etc/passwd",)}, "request_uris"),
+        ({"jwks": ONE_KEY, "request_uris": ("urn:ietf:params:oauth:request_uri:x",)}, "request_uris"),
+        ({"jwks": ONE_KEY, "request_uris": (f"https://rp.example/{'r' * 500}",)}, "request_uris"),
+        ({"jwks": ONE_KEY, "request_uris": ("https://rp.example/r#1", "https://rp.example/r#1")}, "request_uris"),
         ({"id_token_signed_response_alg": "none"}, "id_token_signed_response_alg"),
         ({"id_token_signed_response_alg": "HS256"}, "id_token_signed_response_alg"),
         ({"access_token_signed_response_alg": "PS256"}, "access_token_signed_response_alg"),

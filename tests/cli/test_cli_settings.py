@@ -11,8 +11,9 @@ import pytest
 
 from idp.cli.init import settings_text
 from idp.config.reading import Secret, fields
-from idp.settings import Mode, Settings, SettingsError, describe, load
+from idp.settings import Mode, Settings, SettingsError, load
 from idp.settings_deploy import Finding, deploy_findings
+from idp.settings_described import describe
 from idp.settings_rules import issuer_problem, key_encryption_problem
 
 REQUIRED = 'issuer = "https://id.example.com"\ndata_dir = "data"\n'
@@ -45,12 +46,14 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "password_exchange_client": ('"legacy"', "legacy", "legacy"),
     "account_page": ("false", "false", False),
     "implicit_and_hybrid": ("true", "true", True),
+    "require_pushed_authorization_requests": ("true", "true", True),
     "lifetimes.access_token": ('"10m"', "10m", 600),
     "lifetimes.id_token": ("60", "60", 60),
     "lifetimes.refresh_idle": ('"2h"', "7200", 7200),
     "lifetimes.refresh_absolute": ('"60d"', "60d", 5_184_000),
     "lifetimes.refresh_grace": ("0", "0", 0),
     "lifetimes.code": ("30", "30s", 30),
+    "lifetimes.pushed_request": ("90", "90s", 90),
     "lifetimes.session_idle": ('"1h"', "1h", 3600),
     "lifetimes.session_absolute": ('"90d"', "90d", 7_776_000),
     "keys.algorithms": ('["RS256", "EdDSA"]', "RS256, EdDSA", ("RS256", "EdDSA")),

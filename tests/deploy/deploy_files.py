@@ -13,7 +13,8 @@ import click
 import yaml
 
 from idp.cli.group import commands
-from idp.settings import RESERVED_VARIABLES, describe
+from idp.settings import RESERVED_VARIABLES
+from idp.settings_described import describe
 
 ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "deploy" / "helm" / "idp"

@@ -15,7 +15,8 @@ import pytest
 from doc_blocks import ROOT, blocks
 
 from idp.cli.group import commands
-from idp.settings import RESERVED_VARIABLES, describe
+from idp.settings import RESERVED_VARIABLES
+from idp.settings_described import describe
 from idp.store.audit import EVENTS
 
 SCRIPT: dict[str, Any] = runpy.run_path(str(ROOT / "scripts" / "docs.py"))

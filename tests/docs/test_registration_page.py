@@ -10,7 +10,7 @@ from pathlib import Path
 
 from doc_blocks import ROOT, blocks, missing
 
-from idp.settings import describe
+from idp.settings_described import describe
 from idp.settings_registration import Registration
 from idp.testing import running_server
 from idp.web.json_body import MAX_DEPTH

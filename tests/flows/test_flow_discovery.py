@@ -59,6 +59,7 @@ async def test_every_address_is_the_issuers_and_answers(secure: Provider) -> Non
         "introspection_endpoint",
         "revocation_endpoint",
         "end_session_endpoint",
+        "pushed_authorization_request_endpoint",
         "jwks_uri",
     }
     for url in addresses.values():
@@ -139,8 +140,6 @@ async def test_only_reading(provider: Provider) -> None:
 async def test_it_names_what_is_not_offered(provider: Provider) -> None:
     document = await discovery(provider.http)
     assert document["claims_parameter_supported"] is False
-    assert document["request_parameter_supported"] is False
-    assert document["request_uri_parameter_supported"] is False
     assert document["authorization_response_iss_parameter_supported"] is True
-    for absent in ("registration_endpoint", "device_authorization_endpoint", "pushed_authorization_request_endpoint"):
+    for absent in ("registration_endpoint", "device_authorization_endpoint"):
         assert absent not in document

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from support import App, discovery, sign_in, userinfo
 
-from idp.store.schema import clients, consents, grants, redirect_uses, registrations
+from idp.store.schema import clients, consents, grants, redirect_uses
+from idp.store.schema_protocols import registrations
 from idp.testing import Provider
 
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,7 @@ from idp.store import initial_tokens, registrations
 from idp.store.initial_tokens import InitialToken
 from idp.store.registrations import NewClient, Registered
 from idp.store.schema import clients
-from idp.store.schema import registrations as table
+from idp.store.schema_protocols import registrations as table
 
 HASH = hashlib.sha256(b"the initial token").digest()
 RAT = hashlib.sha256(b"the registration access token").digest()
@@ -47,9 +47,7 @@ def test_of_32_at_once_a_token_registers_exactly_as_many_as_it_says(house: House
     token = InitialToken("ci", 7, house.now, house.now + 60)
     assert house.write(initial_tokens.add_initial_token, house.journal, token, HASH)
     before = house.read(count)
-    work = [
-        lambda n=n: house.write(registrations.register, house.journal, new(house, n, HASH)) for n in range(32)
-    ]
+    work = [lambda n=n: house.write(registrations.register, house.journal, new(house, n, HASH)) for n in range(32)]
     assert sorted(tried(house, work)) == [False] * 25 + [True] * 7
     assert house.read(count) == (before[0] + 7, before[1] + 7), "a refused one leaves nothing"
     [left] = house.read(initial_tokens.list_initial_tokens)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from idp.store import keys  # noqa: F401 - its tables are on the same metadata
+from idp.store import keys, schema_protocols  # noqa: F401 - their tables are on the same metadata
 from idp.store.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)

@@ -13,6 +13,17 @@ def upgrade() -> None:
     op.add_column("refresh_tokens", sa.Column("dpop_jkt", sa.String(length=64), nullable=True))
     op.add_column("grants", sa.Column("claims", sa.Text(), nullable=True))
     op.add_column("grants", sa.Column("acr", sa.String(length=255), nullable=True))
+    op.create_table(
+        "pushed_requests",
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=255), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.Column("spent_at", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("hash"),
+        sqlite_with_rowid=False,
+    )
     _registration()
 
 
@@ -48,6 +59,7 @@ def _registration() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("pushed_requests")
     op.drop_table("initial_tokens")
     for name in ("registrations_removed", "registrations_unused"):
         op.drop_index(name, "registrations")

@@ -1,0 +1,35 @@
+"""What a client's registration says of its authorization requests (RFC 9101 10.5, OIDC Registration 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from idp.protocol.client import Client
+from idp.protocol.registration_parts import Flaw, flaw, repeated
+from idp.protocol.registration_uris import request_uri_problem
+
+
+def request_flaws(client: Client, algorithms: Collection[str], *, has_keys: bool) -> Iterator[Flaw]:
+    """``algorithms`` are those a client may sign with; ``none`` is never among them."""
+    alg = client.request_object_signing_alg
+    if alg is not None and alg not in algorithms:
+        yield flaw(
+            "request_object_signing_alg",
+            "the algorithm of signed request objects",
+            alg,
+            f"one of {', '.join(algorithms)}",
+            "correct it or take it out; unsigned objects are never taken",
+        )
+    if (alg is not None or client.require_signed_request_object) and not has_keys:
+        yield flaw(
+            "jwks",
+            "a client that signs its requests registers its public keys (RFC 9101 10.2)",
+            "no jwks",
+            "the client's public keys",
+            "add jwks",
+        )
+    for index, uri in enumerate(client.request_uris):
+        problem = request_uri_problem(uri)
+        if problem is not None:
+            yield Flaw(member="request_uris", index=index, problem=problem)
+    yield from repeated("request_uris", client.request_uris)
