@@ -31,6 +31,7 @@ from idp.keyring import (
     parse_key_encryption_ring,
     read_key_encryption_ring,
 )
+from idp.keyring.algorithm_users import refuse_orphans
 from idp.keyring.issuing import Issuer
 from idp.keyring.key_encryption import KeyEncryptionRing
 from idp.outbound import Outbound
@@ -47,6 +48,7 @@ from idp.watch.request import RequestNames
 from idp.watch.traces import Tracing
 from idp.watch.watching import NOBODY, Watching
 from idp.web import refusals
+from idp.web.client_keys import client_key_sets
 from idp.web.context import Web
 from idp.web.delivery import ToClient, on_to_client
 from idp.web.dispatch import Dispatch, Handler, OnError
@@ -84,6 +86,7 @@ class Application:
             name: prove for feature in features for name, prove in feature.client_authentication.items()
         }
         state.response_modes = {name: way for feature in features for name, way in feature.response_modes.items()}
+        state.answers = {name: form for feature in features for name, form in feature.answers.items()}
         state.sources = tuple(source for feature in features for source in feature.sources)
         state.registration_checks = tuple(check for feature in features for check in feature.registration_checks)
         state.paths = frozenset(endpoint.path for feature in features for endpoint in feature.endpoints)
@@ -162,6 +165,7 @@ def make_server(
 ) -> Server:
     """The shared value without its HTTP surface: what commands work with. ``patient`` as in ``open_store``."""
     database = watching.store(open_store(settings, patient=patient))
+    outbound = Outbound(settings.outbound.allow, settings.outbound.ca_file, loopback=settings.mode == "dev")
     journal = Journal(randomness(8).hex())
     plan = KeyPlan(
         signs=settings.keys.signs,
@@ -185,7 +189,8 @@ def make_server(
         database=database,
         journal=journal,
         keyring=keyring,
-        outbound=Outbound(settings.outbound.allow, settings.outbound.ca_file, loopback=settings.mode == "dev"),
+        outbound=outbound,
+        client_keys=client_key_sets(outbound, clock),
         passwords=PasswordPool(settings.passwords.workers, settings.passwords.queue, watching.hashing),
         turnstile=Turnstile(
             settings.passwords.workers or os.cpu_count() or 1, settings.passwords.queue, watching.standing
@@ -222,6 +227,7 @@ async def prepare(server: Server, *, serving: bool = True) -> None:
     await server.keyring.start(repair=not serving)
     await server.reload_registry(force=True)
     if serving:
+        await refuse_orphans(server.database, server.keyring.taken_out, server.settings.keys.algorithms)
         mode = server.settings.mode
         await server.database.write(record_start, server.journal, server.now(), version=idp.__version__, mode=mode)
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from idp.config.problems import ConfigurationError, quoted
+from idp.config.reach import Reach
 from idp.config.reading import Report, as_seconds, read_struct
 from idp.config.toml_source import Place, TomlSource, read_toml
 from idp.manifest_people import Person, read_person, read_secret_file
 from idp.protocol.client import Client, Resource, Scope
 from idp.protocol.registration import GRANT_TYPES, RESPONSE_TYPES, client_flaws, secret_problem
+from idp.protocol.registration_keys import shortest_secret
 from idp.protocol.registration_parts import ALGORITHMS, Flaw
 from idp.protocol.registration_resources import resource_flaws, scope_flaws
 
@@ -27,8 +30,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 _SECTIONS = ("clients", "people", "scopes", "resources")
 SECONDS = ("refresh_grace", "access_token_lifetime", "default_max_age")
 SECRETS = ("client_secret", "client_secret_file", "client_secret_hashes")
-HIDDEN = ("secret_hashes", "registered")  # members of a client that no file says
+HIDDEN = ("secret_hashes", "sealed_secrets", "registered")  # members of a client that no file says
 MAX_SECRETS = 2  # the one in use, and the one the app moves to
+_PUBLIC = Reach()
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HINTS = {
     "secret": "write client_secret, or better client_secret_file",
@@ -36,7 +40,7 @@ _HINTS = {
     "redirect_uri": "write redirect_uris = [...]",
     "id": "write client_id",
     "registered": "take the line out: an app in the file is the operator's",
-    "jwks_uri": "write the keys themselves as jwks",
+    "sealed_secrets": "write client_secret_file, or client_secret",
 }
 
 
@@ -45,12 +49,20 @@ class ManifestError(ConfigurationError):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file asks for, in its order. Survives ``msgspec.to_builtins`` and ``convert`` unchanged."""
+    """What a file asks for, in its order. Survives ``msgspec.to_builtins`` and ``convert`` unchanged.
+
+    ``secrets`` are those of client_secret_jwt by client_id, as given: the server has to seal them, a hash is no key.
+    """
 
     clients: tuple[Client, ...] = ()
     people: tuple[Person, ...] = ()
     scopes: tuple[Scope, ...] = ()
     resources: tuple[Resource, ...] = ()
+    secrets: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        sizes = (len(self.clients), len(self.people), len(self.scopes), len(self.resources))
+        return "Manifest({} clients, {} people, {} scopes, {} resources)".format(*sizes)
 
 
 def read_manifest(
@@ -59,6 +71,7 @@ def read_manifest(
     algorithms: Collection[str] = ALGORITHMS,
     grant_types: Collection[str] = GRANT_TYPES,
     response_types: Collection[str] = RESPONSE_TYPES,
+    reach: Reach = _PUBLIC,
 ) -> Manifest:
     """Read and check a whole file. Raises ManifestError; relative files in it are seen from its folder."""
     try:
@@ -66,7 +79,12 @@ def read_manifest(
     except ConfigurationError as error:
         raise ManifestError(error.problems) from None
     return parse_manifest(
-        source, path.parent, algorithms=algorithms, grant_types=grant_types, response_types=response_types
+        source,
+        path.parent,
+        algorithms=algorithms,
+        grant_types=grant_types,
+        response_types=response_types,
+        reach=reach,
     )
 
 
@@ -77,14 +95,18 @@ def parse_manifest(
     algorithms: Collection[str] = ALGORITHMS,
     grant_types: Collection[str] = GRANT_TYPES,
     response_types: Collection[str] = RESPONSE_TYPES,
+    reach: Reach = _PUBLIC,
 ) -> Manifest:
     """The same for a text already read."""
     report = Report(source)
+    judge = partial(
+        client_flaws, algorithms=algorithms, grant_types=grant_types, response_types=response_types, reach=reach
+    )
+    secrets: dict[str, str] = {}
     for name in source.tables:
         if name not in _SECTIONS:
             report.unknown("section", name, _SECTIONS, (name,))
-    offered = {"algorithms": algorithms, "grant_types": grant_types, "response_types": response_types}
-    clients = _each("clients", report, lambda t, at: _client(t, report, at, folder, offered))
+    clients = _each("clients", report, lambda t, at: _client(t, report, at, folder, judge, secrets))
     people = _each("people", report, lambda t, at: read_person(t, report, at, folder))
     scopes = _each("scopes", report, lambda t, at: _scope(t, report, at))
     resources = _each("resources", report, lambda t, at: _resource(t, report, at, algorithms))
@@ -100,6 +122,7 @@ def parse_manifest(
         people=tuple(people.values()),
         scopes=tuple(scopes.values()),
         resources=tuple(resources.values()),
+        secrets=secrets,
     )
 
 
@@ -139,26 +162,32 @@ def _client(
     report: Report,
     place: Place,
     folder: Path,
-    offered: Mapping[str, Collection[str]],
+    judge: Callable[[Client], Iterable[Flaw]],
+    secrets: dict[str, str],
 ) -> Client | None:
     rest = dict(table)
-    hashes = _secrets(rest, report, place, folder)
+    given = {name: rest.pop(name) for name in SECRETS if name in rest}
     client = _read(Client, rest, report, place, hidden=HIDDEN, also=SECRETS)
+    least = None if client is None else shortest_secret(client)
+    hashes, secret = _secrets(given, report, place, folder, least)
     if client is None:
         return None
     client = msgspec.structs.replace(client, secret_hashes=hashes)
-    _tell(client_flaws(client, **offered), report, place)
+    _tell(judge(client), report, place)
+    if least is not None and secret is not None:
+        secrets[client.client_id] = secret
     return client
 
 
-def _secrets(table: dict[str, Any], report: Report, place: Place, folder: Path) -> tuple[bytes, ...]:
-    """Take the secrets out of ``table``; a stand-in keeps a refused one from being reported as missing too."""
-    given = {name: table.pop(name) for name in SECRETS if name in table}
+def _secrets(
+    given: Mapping[str, Any], report: Report, place: Place, folder: Path, least: int | None
+) -> tuple[tuple[bytes, ...], str | None]:
+    """Hashes, and the secret where it is given itself; a stand-in keeps a refused one from being missed as well."""
     if not given:
-        return ()
+        return (), None
     name, value = next(iter(given.items()))
     if name == "client_secret_hashes" and len(given) == 1:
-        return _given_hashes(value, report, (*place, name))
+        return _given_hashes(value, report, (*place, name)), None
     if len(given) > 1 or not isinstance(value, str):
         report.add(
             (*place, name),
@@ -167,12 +196,12 @@ def _secrets(table: dict[str, Any], report: Report, place: Place, folder: Path) 
             expected="client_secret, client_secret_file or client_secret_hashes",
             mend="keep client_secret_file",
         )
-        return (b"",)
+        return (b"",), None
     secret = read_secret_file(folder / value, report, (*place, name)) if name.endswith("_file") else value
-    problem = None if secret is None else secret_problem(secret)
+    problem = None if secret is None else secret_problem(secret, least)
     if problem is not None:
         report.add_problem((*place, name), problem)
-    return (hashlib.sha256((secret or "").encode()).digest(),)
+    return (hashlib.sha256((secret or "").encode()).digest(),), secret
 
 
 def _given_hashes(value: Any, report: Report, place: Place) -> tuple[bytes, ...]:

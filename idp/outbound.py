@@ -19,15 +19,10 @@ from urllib.parse import urlsplit
 import httpcore2
 import httpx2
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+from idp.config.reach import IPAddress, IPNetwork, Reach
 
 SECONDS = 5.0
 MAX_BODY = 65_536
-_LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# Everything else of IPv6 is local, old ways to write IPv4, or nobody's (RFC 4291 2.4).
-_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 class OutboundError(Exception):
@@ -45,20 +40,10 @@ class AddressGuard:
     """Says which addresses may be called: public unicast ones, and the networks the operator named."""
 
     def __init__(self, allow: Sequence[IPNetwork] = ()) -> None:
-        self._allow = tuple(allow)
+        self._reach = Reach(tuple(allow))
 
     def permits(self, address: IPAddress) -> bool:
-        if isinstance(address, ipaddress.IPv6Address):
-            inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-            if inner is None and address in _NAT64:
-                inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-            if inner is not None:
-                return self.permits(inner)
-        if any(address.version == network.version and address in network for network in self._allow):
-            return True
-        if address.version == 6 and address not in _UNICAST:
-            return False
-        return address.is_global and not address.is_multicast
+        return self._reach.permits(address)
 
     async def resolve(self, host: str, port: int) -> str:
         """One address of ``host`` that may be called. Raises OutboundError unless every answer may be."""
@@ -116,9 +101,8 @@ class Outbound:
     """``allow`` are networks beside the public ones; ``loopback`` adds this machine and plain http to it (dev)."""
 
     def __init__(self, allow: Sequence[str] = (), ca_file: Path | None = None, *, loopback: bool = False) -> None:
-        networks = [ipaddress.ip_network(text) for text in allow]
         self._loopback = loopback
-        self.guard = AddressGuard([*networks, *(_LOOPBACK if loopback else ())])
+        self.guard = AddressGuard(Reach.of(allow, loopback=loopback).networks)
         self._ca_file = ca_file
         self._client: httpx2.AsyncClient | None = None
 

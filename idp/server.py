@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from idp.jose import KeySetCaches
 from idp.keyring import Keyring
 from idp.keyring.issuing import Issuer
 from idp.outbound import Outbound
@@ -121,6 +122,7 @@ class Server:
     journal: Journal
     keyring: Keyring
     outbound: Outbound
+    client_keys: KeySetCaches
     passwords: PasswordHasher
     turnstile: Turnstile
     issuer_of_tokens: Issuer

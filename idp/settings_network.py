@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 
 from .config.addresses import is_loopback_host
 from .config.problems import Problem, quoted
+from .config.reach import Reach
 
 if TYPE_CHECKING:
     from .settings import Settings
 
 Named = tuple[str, Problem]
+
+
+def reach(settings: Settings) -> Reach:
+    """Which addresses the server may call, to judge one before it is stored."""
+    return Reach.of(settings.outbound.allow, loopback=settings.mode == "dev")
 
 
 def network_problems(settings: Settings) -> Iterator[Named]:

@@ -31,6 +31,7 @@ DECISIONS = {
     "settings_deploy.py _findings": "idp check",
     "settings_deploy.py _key_encryption": "idp check",
     "settings_network.py _listening": "dev binds loopback",
+    "settings_network.py reach": "http_to_this_machine, when an address is registered",
     "settings_rules.py combination_problems": "dev is a loopback issuer",
     "testing/seed.py test_settings": "tests run in dev",
     "web/health.py _of_database": "a lesson's clock is moved, so it is not compared",

@@ -16,6 +16,7 @@ from idp.cli.desk import Desk, pass_desk
 from idp.manifest import read_manifest
 from idp.manifest_schema import manifest_schema
 from idp.protocol.registration_responses import offered
+from idp.settings_network import reach
 
 PENDING = 3  # exit status of a plan that would change something: 1 and 2 are refusals
 _MARKS = {"created": "+", "changed": "~"}
@@ -47,8 +48,8 @@ def apply(desk: Desk, file: Path, plan: bool, as_json: bool) -> None:
     What FILE does not name stays as it is. The second time changes nothing.
     """
     settings = desk.settings()
-    types = offered(settings.implicit_and_hybrid)
-    manifest = read_manifest(file, algorithms=settings.keys.algorithms, response_types=types)
+    types, keys = offered(settings.implicit_and_hybrid), settings.keys.algorithms
+    manifest = read_manifest(file, algorithms=keys, response_types=types, reach=reach(settings))
     result = desk.call("apply", manifest=msgspec.to_builtins(manifest), plan=plan)
     if as_json:
         say.line(json.dumps(result))

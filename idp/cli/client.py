@@ -150,7 +150,8 @@ def add_secret(desk: Desk, client_id: str) -> None:
     """Make a second secret for CLIENT_ID. The one before stays valid, so that the app can move in its time."""
     result = desk.call("client.secret.add", client_id=client_id)
     say.line(f"client_secret  {result['client_secret']}")
-    say.note("the secret is stored as a hash only: it is not shown again")
+    kept = "sealed" if result.get("kept") == "sealed" else "as a hash only"
+    say.note(f"the secret is stored {kept}: it is not shown again")
     say.note(f"valid now, by id, the newest first: {' '.join(result['secrets'])}")
     say.next_commands(
         (f"idp client secret retire {say.printable(client_id)} --older", "once the app uses the new one"),

@@ -88,12 +88,21 @@ def _client(entry: Entry[Client], count: Count) -> Iterator[str]:
         yield f"requests that authenticate by {before.token_endpoint_auth_method} are refused"
     for kid in _lost(_kids(before), _kids(after)):
         yield f"assertions signed by the app's key {kid} are refused"
+    if before.jwks_uri != after.jwks_uri and before.jwks_uri is not None:
+        yield f"the app's keys at {before.jwks_uri} no longer count"
     for word in _lost(before.scope.split(), after.scope.split()):
         yield from _asked_and_held(f"scope {word}", count(_holds(entry.name, "scope", word)))
     for uri in _lost(before.resources, after.resources):
         yield from _asked_and_held(f"resource {uri}", count(_holds(entry.name, "resources", uri)))
     for word in ("id_token_signed_response_alg", "access_token_signed_response_alg"):
         yield from _algorithm("ID tokens" if word.startswith("id") else "access tokens", before, after, word)
+    old, new = before.userinfo_signed_response_alg, after.userinfo_signed_response_alg
+    if old != new:
+        yield f"UserInfo changes from {_answered(old)} to {_answered(new)}"
+
+
+def _answered(alg: str | None) -> str:
+    return "JSON" if alg is None else f"a JWT signed {alg}"
 
 
 def _holds(client_id: str, member: str, word: str) -> Callable[[Holding], bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,7 +13,9 @@ from idp.manifest import MAX_SECRETS
 from idp.protocol.client import Client
 from idp.protocol.registration import client_flaws
 from idp.server import Server
+from idp.settings_network import reach
 from idp.store import registry, removal
+from idp.web.client_secrets import hash_secret, new_secret, with_secret, without_secret
 
 _HEARD = 1.0  # seconds in which every node has heard of a change (decision 17)
 
@@ -32,14 +33,15 @@ async def add(server: Server, client: dict[str, Any]) -> dict[str, Any]:
             "each client_id once", received=asked.client_id, expected="a free client_id", mend="idp client list"
         )
     secret = None
-    if asked.token_endpoint_auth_method in ("client_secret_basic", "client_secret_post"):
-        secret = server.random_id(32)
-        asked = msgspec.structs.replace(asked, secret_hashes=(_hashed(secret),))
+    if asked.token_endpoint_auth_method.startswith("client_secret_"):
+        secret = new_secret(server, asked)
+        asked = with_secret(server, msgspec.structs.replace(asked, secret_hashes=(), sealed_secrets=()), secret)
     flaws = client_flaws(
         asked,
         algorithms=server.settings.keys.algorithms,
         grant_types=tuple(server.grants),
         response_types=sorted(server.response_types),
+        reach=reach(server.settings),
     )
     for flaw in flaws:
         found = flaw.problem
@@ -87,7 +89,7 @@ async def secrets(server: Server, client_id: str) -> dict[str, Any]:
 
 async def add_secret(server: Server, client_id: str) -> dict[str, Any]:
     """A second secret, shown this once; the one before stays valid until it is retired."""
-    secret = server.random_id(32)
+    secret = new_secret(server, _with_secrets(await _found(server, client_id)))
 
     def change(client: Client) -> Client:
         if len(_with_secrets(client).secret_hashes) >= MAX_SECRETS:
@@ -97,10 +99,12 @@ async def add_secret(server: Server, client_id: str) -> dict[str, Any]:
                 expected="one secret, and room for the one to come",
                 mend=f"idp client secret retire {client_id} --older, once the app uses the newer one",
             )
-        return msgspec.structs.replace(client, secret_hashes=(_hashed(secret), *client.secret_hashes))
+        return with_secret(server, client, secret)
 
-    changed = await _change(server, client_id, change, "client.secret_added", secret=secret_id(_hashed(secret)))
-    return {"client_id": client_id, "client_secret": secret, "secrets": _ids(changed)}
+    made = secret_id(hash_secret(secret))
+    changed = await _change(server, client_id, change, "client.secret_added", secret=made)
+    kept = "sealed" if changed.sealed_secrets else "hash"
+    return {"client_id": client_id, "client_secret": secret, "secrets": _ids(changed), "kept": kept}
 
 
 async def retire_secret(server: Server, client_id: str, secret: str | None = None) -> dict[str, Any]:
@@ -108,15 +112,15 @@ async def retire_secret(server: Server, client_id: str, secret: str | None = Non
     chosen = _chosen(_with_secrets(await _found(server, client_id)), secret)
 
     def change(client: Client) -> Client:
-        kept = tuple(hashed for hashed in client.secret_hashes if hashed != chosen)
-        if not kept:
+        left = without_secret(client, chosen)
+        if not left.secret_hashes:
             raise ControlError(
                 "an app that authenticates by secret has one",
                 received=f"{secret_id(chosen)} is the only one of {client_id}",
                 expected="another live secret",
                 mend=f"idp client secret add {client_id} first, or idp client disable {client_id}",
             )
-        return msgspec.structs.replace(client, secret_hashes=kept)
+        return left
 
     changed = await _change(server, client_id, change, "client.secret_retired", secret=secret_id(chosen))
     return {"client_id": client_id, "retired": secret_id(chosen), "secrets": _ids(changed)}
@@ -175,7 +179,7 @@ def _with_secrets(client: Client) -> Client:
         raise ControlError(
             "a client that authenticates with a secret",
             received=f"{client.client_id} uses {client.token_endpoint_auth_method}",
-            expected="client_secret_basic or client_secret_post",
+            expected="client_secret_basic, client_secret_post or client_secret_jwt",
             mend="change token_endpoint_auth_method in the apply file first",
         )
     return client
@@ -195,15 +199,12 @@ def _chosen(client: Client, prefix: str | None) -> bytes:
     return found[0]
 
 
-def _hashed(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
-
-
 def _ids(client: Client) -> list[str]:
     return [secret_id(hashed) for hashed in client.secret_hashes]
 
 
 def _shown(client: Client) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.to_builtins(client)
-    members.pop("secret_hashes", None)
+    for hidden in ("secret_hashes", "sealed_secrets"):
+        members.pop(hidden, None)
     return {**members, "secrets": len(client.secret_hashes)}

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from idp.control import clients
+from idp.jose.keys import SIGNING_ALGORITHMS
+from idp.keyring.algorithm_users import orphans
 from idp.server import Server
 from idp.store.clock import database_time
 from idp.store.marks import BACKUP, marked
@@ -35,6 +37,7 @@ async def deploy_checks(server: Server) -> list[Check]:
     key_file = settings.key_encryption_key_file
     lead = settings.keys.longest_cache
     insecure = await _plain_addresses(server)
+    orphaned = await orphans(server.database, set(SIGNING_ALGORITHMS) - set(settings.keys.algorithms))
     return [
         Check(
             "mode", settings.mode == "serve", settings.mode, "serve", "idp init --issuer https://..., then idp serve"
@@ -67,6 +70,13 @@ async def deploy_checks(server: Server) -> list[Check]:
             ", ".join(f"{life.alg} {life.state}" for life in server.keyring.timeline()) or "none",
             "a signing key for each algorithm",
             "idp keys list shows what is missing",
+        ),
+        Check(
+            "algorithms of clients",
+            not orphaned,
+            "; ".join(orphaned[:5]) or "all among keys.algorithms",
+            f"clients and resources registered for {', '.join(settings.keys.algorithms)}",
+            "put the algorithm back into keys.algorithms, or change them: idp apply FILE",
         ),
         Check(
             "durability",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from idp.control.clients import secret_id
+from idp.control.sealing import sealed
 from idp.manifest import Manifest
 from idp.manifest_people import Person
 from idp.protocol.client import Client, Resource, Scope
@@ -134,7 +135,7 @@ async def draw(server: Server, asked: Manifest) -> Drawing:
     return Drawing(
         scopes=await _entries(server, "scope", Scope, {scope.name: scope for scope in asked.scopes}),
         resources=await _entries(server, "resource", Resource, {found.uri: found for found in asked.resources}),
-        clients=await _entries(server, "client", Client, {client.client_id: client for client in asked.clients}),
+        clients=await _clients(server, asked),
         people=await _people(server, asked.people),
     )
 
@@ -146,6 +147,8 @@ def differences(before: msgspec.Struct, after: msgspec.Struct) -> list[tuple[str
 
 
 def shown_member(name: str, value: Any) -> str:
+    if name == "sealed_secrets":
+        return f"{len(value)} sealed" if value else "none"
     if name == "secret_hashes":
         return " and ".join(map(secret_id, value)) or "none"
     return shown(value)
@@ -165,6 +168,16 @@ async def _entries(server: Server, kind: str, struct: type[E], asked: Mapping[st
         data = stored.get(name)
         found.append(Entry(kind, name, data, msgspec.json.decode(data, type=struct) if data else None, after))
     return found
+
+
+async def _clients(server: Server, asked: Manifest) -> list[Entry[Client]]:
+    """With the secrets of client_secret_jwt as they are sealed already, or sealed now."""
+    named = {client.client_id: client for client in asked.clients}
+    entries = await _entries(server, "client", Client, named)
+    return [
+        replace(entry, after=sealed(server, entry.after, entry.before, asked.secrets.get(entry.name)))
+        for entry in entries
+    ]
 
 
 async def _people(server: Server, asked: Sequence[Person]) -> list[PersonEntry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from idp.features.account import ACCOUNT
 from idp.features.authorization import AUTHORIZATION
 from idp.features.backchannel_logout import BACKCHANNEL_LOGOUT
-from idp.features.clients import CLIENT_SECRET, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
+from idp.features.clients import CLIENT_SECRET, CLIENT_SECRET_JWT, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
 from idp.features.feature import Endpoint, Feature, Job
 from idp.features.form_post import FORM_POST
 from idp.features.implicit_and_hybrid import IMPLICIT_AND_HYBRID
@@ -16,6 +16,7 @@ from idp.features.pushed import PUSHED_REQUESTS
 from idp.features.registration import REGISTRATION, REGISTRATION_MANAGEMENT
 from idp.features.request_objects import REQUEST_OBJECTS
 from idp.features.sample import SAMPLE
+from idp.features.signed_answers import JWT_INTROSPECTION, SIGNED_USERINFO
 from idp.features.token_exchange import TOKEN_EXCHANGE
 from idp.features.tokens import (
     AUTHORIZATION_CODE,
@@ -39,8 +40,11 @@ FEATURES: tuple[Feature, ...] = (
     CLIENT_SECRET,
     PUBLIC_CLIENTS,
     PRIVATE_KEY_JWT,
+    CLIENT_SECRET_JWT,
     USERINFO,
+    SIGNED_USERINFO,
     INTROSPECTION,
+    JWT_INTROSPECTION,
     REVOCATION,
     LOGOUT,
     BACKCHANNEL_LOGOUT,

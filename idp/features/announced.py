@@ -36,11 +36,10 @@ def metadata(settings: Settings, features: Sequence[Feature], grants: Mapping[st
         for name in ("request_parameter_supported", "request_uri_parameter_supported"):
             announced.setdefault(name, False)
     # RFC 8414 2: members about an endpoint that is not there say nothing.
-    for endpoint in ("introspection", "revocation", "token"):
+    for endpoint in ("introspection", "revocation", "token", "userinfo"):
         if f"{endpoint}_endpoint" not in announced:
-            announced = {
-                name: value for name, value in announced.items() if not name.startswith(f"{endpoint}_endpoint_")
-            }
+            about = (f"{endpoint}_endpoint_", f"{endpoint}_signing_")
+            announced = {name: value for name, value in announced.items() if not name.startswith(about)}
     return announced
 
 

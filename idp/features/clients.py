@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from idp.features.feature import Feature
+from idp.web import client_secret_jwt, private_key_jwt
 from idp.web.client_authentication import prove_nothing, prove_secret
-from idp.web.private_key_jwt import ALGORITHMS, prove_key
+
+
+def _signed_with(algorithms: Sequence[str]) -> Mapping[str, Any]:
+    return {
+        f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(algorithms)
+        for endpoint in ("token", "introspection", "revocation")
+    }
+
 
 CLIENT_SECRET = Feature(
     "client secret",
@@ -13,9 +24,11 @@ CLIENT_SECRET = Feature(
 PUBLIC_CLIENTS = Feature("public clients", client_authentication={"none": prove_nothing})
 PRIVATE_KEY_JWT = Feature(
     "private_key_jwt",
-    client_authentication={"private_key_jwt": prove_key},
-    metadata=lambda settings: {
-        f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS)
-        for endpoint in ("token", "introspection", "revocation")
-    },
+    client_authentication={"private_key_jwt": private_key_jwt.prove_key},
+    metadata=lambda settings: _signed_with(private_key_jwt.ALGORITHMS),
+)
+CLIENT_SECRET_JWT = Feature(
+    "client_secret_jwt",
+    client_authentication={"client_secret_jwt": client_secret_jwt.prove_mac},
+    metadata=lambda settings: _signed_with(client_secret_jwt.ALGORITHMS),
 )

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from idp.protocol.request import Check
 from idp.server import GrantFunction, Server
 from idp.settings import Settings
+from idp.web.answers import OtherForm
 from idp.web.client_authentication import Prove
 from idp.web.delivery import Deliver
 from idp.web.registration_answer import RegistrationCheck
@@ -54,6 +55,7 @@ class Job:
 class Feature:
     """``metadata`` gives this feature's discovery members; ``active`` whether these settings want it at all.
 
+    ``answers`` are other forms of an endpoint's answer, by its name in discovery (``userinfo``, ``introspection``).
     ``sources`` are asked before anything is checked, ``checks`` after those of the core; both in the features' order.
     ``registration_checks`` ask the outside before a client that registers itself is stored.
     """
@@ -64,6 +66,7 @@ class Feature:
     client_authentication: Mapping[str, Prove] = field(default_factory=dict)
     response_types: tuple[str, ...] = ()
     response_modes: Mapping[str, Deliver] = field(default_factory=dict)
+    answers: Mapping[str, OtherForm] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     checks: tuple[Check, ...] = ()
     registration_checks: tuple[RegistrationCheck, ...] = ()

@@ -8,6 +8,7 @@ from .compact import Token, read_unverified, sign_compact, verify_compact
 from .errors import JoseError
 from .json import loads_strict
 from .jwks_cache import KeySetCache, in_loop, in_thread
+from .jwks_caches import KeySetCaches
 from .jwks_rules import CacheLimits, Fetched
 from .keys import generate_private_key, thumbprint
 from .keyset import KeySet
@@ -20,6 +21,7 @@ __all__ = [
     "JoseError",
     "KeySet",
     "KeySetCache",
+    "KeySetCaches",
     "LocalSigner",
     "PublicKey",
     "Signer",

@@ -67,12 +67,12 @@ def read_unverified(token: str) -> Token:
     At most 16 KiB with a header of at most 4096 bytes; ``JoseError`` (``malformed``, ``too_large``,
     ``algorithm``) for anything that is not three base64url parts holding two JSON objects.
     """
-    return _take_apart(token).token
+    return take_apart(token).token
 
 
 def read_signed(token: str, *, algorithms: Sequence[str], typ: Sequence[str]) -> SignedToken:
     """``verify_compact`` up to the point where a key is needed, for callers that must wait for one."""
-    signed = _take_apart(token)
+    signed = take_apart(token)
     _check_policy(signed.token.header, algorithms, typ)
     return signed
 
@@ -94,7 +94,8 @@ def verify_compact(token: str, keys: FindKey, *, algorithms: Sequence[str], typ:
     return signed.proved_by(key)
 
 
-def _take_apart(token: str) -> SignedToken:
+def take_apart(token: str) -> SignedToken:
+    """The token's three parts in their bounds, nothing proved; for this package alone."""
     if not isinstance(token, str) or not token.isascii():
         raise JoseError("malformed", "the token holds characters that no JWT has")
     if len(token) > MAX_TOKEN:
@@ -139,6 +140,11 @@ def _check_policy(header: Mapping[str, Any], algorithms: Sequence[str], typ: Seq
         expected = " or ".join(name for name in algorithms if name in VERIFYING_ALGORITHMS)
         message = f"alg is {shown(alg)}, expected {expected}"
         raise JoseError("algorithm", message, received=shown(alg), expected=expected)
+    check_form(header, typ)
+
+
+def check_form(header: Mapping[str, Any], typ: Sequence[str]) -> None:
+    """What holds for every token, whatever its algorithm; for this package alone."""
     if "crit" in header:  # RFC 7515 section 4.1.11: whoever does not know an extension must refuse
         raise JoseError("critical", f"the header demands extensions ({shown(header['crit'])}); none are known")
     if "b64" in header:  # RFC 7797 section 6: without crit it is invalid, with crit refused above

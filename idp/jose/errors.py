@@ -5,7 +5,7 @@ class JoseError(Exception):
     """A token, key or key set was refused.
 
     ``reason`` is one machine word: ``malformed``, ``too_large``, ``algorithm``, ``critical``, ``typ``,
-    ``key``, ``unknown_key``, ``signature`` or ``keys_unavailable``. ``str()`` is a sentence naming what was
+    ``key``, ``unknown_key``, ``signature``, ``keys_unavailable`` or ``busy``. ``str()`` is a sentence naming what was
     received and what was expected; it holds header values at most, shortened and printable, never a
     signature or a claim.
     """

@@ -83,13 +83,13 @@ class KeySetCache:
         self._flight: Future[None] | None = None
         self._flight_since = 0.0
 
-    async def find(self, header: Mapping[str, Any]) -> PublicKey:
-        """The key for a token header; ``JoseError`` ``unknown_key`` or ``keys_unavailable``."""
-        key, flight = self._look(header)
+    async def find(self, header: Mapping[str, Any], besides: PublicKey | None = None) -> PublicKey:
+        """The key for a token header, never ``besides``; ``JoseError`` ``unknown_key`` or ``keys_unavailable``."""
+        key, flight = self._look(header, besides)
         if flight is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.wrap_future(flight), self._patience_with(key))
-            key = self._look_again(header)
+            key = self.held(header, besides)
         if key is None:
             self._refuse(header)
         return key
@@ -100,7 +100,7 @@ class KeySetCache:
         if flight is not None:
             with suppress(TimeoutError):
                 flight.result(self._patience_with(key))
-            key = self._look_again(header)
+            key = self.held(header)
         if key is None:
             self._refuse(header)
         return key
@@ -108,11 +108,13 @@ class KeySetCache:
     def _patience_with(self, key: PublicKey | None) -> float:
         return self._patience if key is None else min(self._patience, _PATIENCE_WITH_KEY)
 
-    def _look(self, header: Mapping[str, Any]) -> "tuple[PublicKey | None, Future[None] | None]":
+    def _look(
+        self, header: Mapping[str, Any], besides: PublicKey | None = None
+    ) -> "tuple[PublicKey | None, Future[None] | None]":
         """The key, and the fetch to wait for before answering, if there is one."""
         with self._lock:
             now = self._clock()
-            decision = self._rules.consider(header, now)
+            decision = self._rules.consider(header, now, besides)
             flight = self._flight
             if flight is not None and not 0 <= now - self._flight_since < _ABANDONED:
                 flight = None
@@ -149,9 +151,10 @@ class KeySetCache:
                 self._flight = None
         flight.set_result(None)
 
-    def _look_again(self, header: Mapping[str, Any]) -> PublicKey | None:
+    def held(self, header: Mapping[str, Any], besides: PublicKey | None = None) -> PublicKey | None:
+        """The key for a token header as far as it is known now: nothing is fetched and nobody waits."""
         with self._lock:
-            return self._rules.consider(header, self._clock()).key
+            return self._rules.consider(header, self._clock(), besides).key
 
     def _refuse(self, header: Mapping[str, Any]) -> NoReturn:
         with self._lock:

@@ -5,7 +5,7 @@ it, and a key taken back stops counting soon.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -48,15 +48,23 @@ class Fetched:
     stale_if_error: float | None = None
 
     @classmethod
-    def from_http(cls, status: int, headers: Mapping[str, str], body: bytes, preferred: Sequence[str] = ()) -> Self:
+    def from_http(
+        cls,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        preferred: Sequence[str] = (),
+        *,
+        read: Callable[[bytes], KeySet] | None = None,
+    ) -> Self:
         """Read an HTTP answer (header names in lower case); ``JoseError`` where it is neither 200 nor 304.
 
-        ``preferred`` as in ``PublicKey.from_jwk``.
+        ``preferred`` as in ``PublicKey.from_jwk``; ``read`` instead of ``KeySet.from_json``.
         RFC 9111 sections 4.2 and 5.2.2 for the age, RFC 5861 section 4 for stale-if-error.
         """
         if status not in (200, 304):
             raise JoseError("keys_unavailable", f"the answer has status {status}, expected 200 or 304")
-        keys = KeySet.from_json(body, preferred) if status == 200 else None
+        keys = None if status != 200 else read(body) if read is not None else KeySet.from_json(body, preferred)
         cache = _directives(headers.get("cache-control", ""))
         max_age = cache.get("max-age")
         if "no-store" in cache or "no-cache" in cache:
@@ -91,12 +99,15 @@ class KeySetRules:
         self._age = 0.0
         self._stale = 0.0
 
-    def consider(self, header: Mapping[str, Any], now: float) -> Decision:
-        """Which key serves this header now, and what should be done about the set."""
+    def consider(self, header: Mapping[str, Any], now: float, besides: PublicKey | None = None) -> Decision:
+        """Which key serves this header now, and what should be done about the set.
+
+        ``besides`` is a key that was found and did not prove the signature: it counts as no key.
+        """
         if self.keys is None or not self.usable(now):
             return Decision(None, fetch=now >= self._retry_at, wait=True)
         key = self.keys.select(header)
-        if key is None:
+        if key is None or key == besides:
             return Decision(None, fetch=self._cooled(now), wait=True)
         passed = now - self._renewed_at
         # Renewed in the background from four fifths of its life on: under traffic nobody ever waits. A clock

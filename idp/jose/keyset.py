@@ -1,6 +1,6 @@
 """A set of public keys, and which of them a token means (RFC 7517 section 5, RFC 7515 section 4.1.4)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -21,12 +21,12 @@ class KeySet:
     @classmethod
     def from_json(cls, data: bytes, preferred: Sequence[str] = ()) -> Self:
         """Read a JWK Set of at most 64 KiB; ``JoseError`` where it is none, or holds no key of use."""
-        if len(data) > MAX_BYTES:
-            raise JoseError("too_large", f"the key set has {len(data)} bytes, expected at most {MAX_BYTES}")
-        value = loads_strict(data)
-        if not isinstance(value, dict):
-            raise JoseError("malformed", "the key set is not a JSON object")
-        return cls.from_jwks(value, preferred)
+        return cls.from_jwks(_parsed(data), preferred)
+
+    @classmethod
+    def of_client(cls, data: bytes) -> Self:
+        """``from_json`` for the keys of a client: one that names no algorithm serves each that fits its kind."""
+        return cls(_usable_keys(_parsed(data), PublicKey.each_from_jwk))
 
     @classmethod
     def from_jwks(cls, jwks: Mapping[str, Any], preferred: Sequence[str] = ()) -> Self:
@@ -35,15 +35,7 @@ class KeySet:
         Keys for other uses, of unknown kinds or too weak are skipped, as RFC 7517 section 5 asks; a set of
         more than 100 keys, or with none left, is refused: an empty answer must never replace working keys.
         """
-        members = jwks.get("keys")
-        if not isinstance(members, list | tuple):
-            raise JoseError("malformed", 'the key set has no list "keys"')
-        if len(members) > MAX_KEYS:
-            raise JoseError("too_large", f"the key set has {len(members)} keys, expected at most {MAX_KEYS}")
-        keys = tuple(_usable(members, preferred))
-        if not keys:
-            raise JoseError("key", f"none of the {len(members)} keys in the set can verify a signature here")
-        return cls(keys)
+        return cls(_usable_keys(jwks, lambda member: (PublicKey.from_jwk(member, preferred=preferred),)))
 
     def select(self, header: Mapping[str, Any]) -> PublicKey | None:
         """The one key a token with this header can mean, or None.
@@ -71,9 +63,29 @@ class KeySet:
         return JoseError("unknown_key", message, received=received, expected=known)
 
 
-def _usable(members: Iterable[Any], preferred: Sequence[str]) -> Iterable[PublicKey]:
-    for member in members:
-        try:
-            yield PublicKey.from_jwk(member, preferred=preferred)
-        except JoseError:
-            continue
+def _parsed(data: bytes) -> dict[str, Any]:
+    if len(data) > MAX_BYTES:
+        raise JoseError("too_large", f"the key set has {len(data)} bytes, expected at most {MAX_BYTES}")
+    value = loads_strict(data)
+    if not isinstance(value, dict):
+        raise JoseError("malformed", "the key set is not a JSON object")
+    return value
+
+
+def _usable_keys(jwks: Mapping[str, Any], read: Callable[[Any], tuple[PublicKey, ...]]) -> tuple[PublicKey, ...]:
+    members = jwks.get("keys")
+    if not isinstance(members, list | tuple):
+        raise JoseError("malformed", 'the key set has no list "keys"')
+    if len(members) > MAX_KEYS:
+        raise JoseError("too_large", f"the key set has {len(members)} keys, expected at most {MAX_KEYS}")
+    keys = tuple(key for member in members for key in _if_usable(member, read))
+    if not keys:
+        raise JoseError("key", f"none of the {len(members)} keys in the set can verify a signature here")
+    return keys
+
+
+def _if_usable(member: Any, read: Callable[[Any], tuple[PublicKey, ...]]) -> tuple[PublicKey, ...]:
+    try:
+        return read(member)
+    except JoseError:
+        return ()

@@ -1,7 +1,7 @@
 """A public key of anybody, checked once when it is read (RFC 7517, RFC 8725 sections 3.1 and 3.5)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Self, TypeAlias
 
@@ -88,9 +88,26 @@ class PublicKey:
             raise JoseError("key", "the PEM key is neither RSA, nor EC, nor Ed25519")
         return cls.from_jwk({**public_jwk(key), **({} if kid is None else {"kid": kid})}, alg, preferred=preferred)
 
+    @classmethod
+    def each_from_jwk(cls, jwk: Mapping[str, Any]) -> tuple[Self, ...]:
+        """Read a JWK once for each algorithm it may be used with: the one it names, else all that fit its kind.
+
+        For the keys of clients, who may leave ``alg`` out and sign with what they registered (RFC 7517 section 4.4).
+        """
+        first = cls.from_jwk(jwk)
+        if "alg" in jwk:
+            return (first,)
+        fitting = _fitting(first.jwk["kty"], first.jwk.get("crv"))
+        return tuple(replace(first, alg=alg, jwk=MappingProxyType({**first.jwk, "alg": alg})) for alg in fitting)
+
     def to_pem(self) -> bytes:
         """The key as PEM SubjectPublicKeyInfo, for tools that know no JWK. It carries neither kid nor alg."""
         return self.native.as_pem(private=False)
+
+
+def is_public(jwk: Mapping[str, Any]) -> bool:
+    """Whether the key holds no private member, whatever else is wrong with it."""
+    return _PRIVATE_MEMBERS.isdisjoint(jwk)
 
 
 def _check_purpose(jwk: Mapping[str, Any]) -> None:
@@ -119,8 +136,12 @@ def _kid(jwk: Mapping[str, Any]) -> str | None:
     return kid
 
 
+def _fitting(kty: str, curve: str | None) -> tuple[str, ...]:
+    return _RSA_ALGORITHMS if kty == "RSA" else _CURVE_ALGORITHMS.get((kty, str(curve)), ())
+
+
 def _algorithm(kty: str, curve: str | None, named: object, preferred: Sequence[str]) -> str:
-    fitting = _RSA_ALGORITHMS if kty == "RSA" else _CURVE_ALGORITHMS.get((kty, str(curve)), ())
+    fitting = _fitting(kty, curve)
     if not fitting:
         raise JoseError("key", f'the curve "{shown(curve)}" is not used for signatures here')
     if named is None:

@@ -82,13 +82,15 @@ class Keyring:
         for fault in self._keeper.held.faults():
             raise fault
 
-    async def sign(self, alg: str, typ: str, claims: Mapping[str, Any]) -> str:
-        """The compact JWS of ``claims`` under the key that signs ``alg`` now. ``claims["exp"]`` is required.
+    async def sign(self, alg: str, typ: str, claims: Mapping[str, Any], *, until: float | None = None) -> str:
+        """The compact JWS of ``claims`` under the key that signs ``alg`` now.
+
+        Its public key stays published until ``claims["exp"]``; without ``exp``, until ``until``.
 
         The database is touched only when ``exp`` lies past the key's mark (decision 10). Raises UnknownKey,
         KeyNotReady or KeyUnreadable for the key, Unavailable for the database.
         """
-        expires = float(claims["exp"])
+        expires = float(claims["exp"] if until is None else until)
         for _ in range(_ATTEMPTS):
             slot = self._slot(alg)
             if expires <= slot.mark:
@@ -196,6 +198,12 @@ class Keyring:
             except KeyringError:
                 return False
         return bool(self._secrets)
+
+    @property
+    def taken_out(self) -> frozenset[str]:
+        """Algorithms that have keys here and are no longer in use."""
+        ring = self._current().ring
+        return frozenset(life.alg for life in ring.lives) - frozenset(ring.algorithms)
 
     def signing_kid(self, alg: str) -> str:
         """The key that signs ``alg`` now. Raises as ``sign`` does."""

@@ -118,6 +118,8 @@ def ended_by_loss() -> tuple[str, ...]:
         "Sign-ins under way end: whoever has a login or consent page open starts again at the app.",
         "Refresh tokens live on, but a replay of one older than now cannot be proved: it is refused "
         "and its family is not ended.",
+        "Secrets of client_secret_jwt clients cannot be read: give each a new one (idp client secret add), "
+        "or apply the file that holds it.",
         "Access and ID tokens issued before stay valid until they expire: their public keys stay published.",
     )
 

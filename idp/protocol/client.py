@@ -9,7 +9,7 @@ import msgspec
 
 from idp.protocol.uris import origin_of
 
-AuthMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+AuthMethod = Literal["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"]
 
 
 class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -29,9 +29,12 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     id_token_signed_response_alg: str = "RS256"
     access_token_signed_response_alg: str = "RS256"
     authorization_signed_response_alg: str = "RS256"  # JARM 3
+    userinfo_signed_response_alg: str | None = None  # None = plain JSON (OIDC Core 5.3.2)
+    introspection_signed_response_alg: str = "RS256"  # where it asks for a JWT (RFC 9701 6)
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
     jwks: dict[str, Any] | None = None
+    jwks_uri: str | None = None
     logo_uri: str | None = None
     client_uri: str | None = None
     policy_uri: str | None = None
@@ -48,6 +51,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     require_pushed_authorization_requests: bool = False  # RFC 9126 6
 
     # Ours, not registered names.
+    sealed_secrets: tuple[str, ...] = ()  # of client_secret_jwt: the secrets of secret_hashes, in the same order
     resources: tuple[str, ...] = ()  # resource indicators it may ask tokens for (RFC 8707)
     audiences: tuple[str, ...] = ()  # resources whose tokens it may introspect: it is their resource server
     refresh: Literal["offline", "session"] = "offline"

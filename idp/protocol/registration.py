@@ -10,14 +10,15 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 
 from idp.config.problems import Problem
+from idp.config.reach import Reach
+from idp.jose.shared_secret import MOST_OCTETS
 from idp.protocol.client import Client
+from idp.protocol.registration_keys import key_flaws, signing_flaws
 from idp.protocol.registration_parts import (
     ALGORITHMS,
     MAX_TOKEN_LIFETIME,
     Flaw,
-    algorithm_flaws,
     flaw,
-    key_set_flaws,
     out_of_bounds,
     repeated,
     scope_word_flaws,
@@ -39,7 +40,7 @@ RESPONSE_TYPES = offered(False)
 MIN_SECRET = 16
 
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
-_ASSERTION_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+_PUBLIC = Reach()
 _WEB_URIS = (
     "logo_uri",
     "client_uri",
@@ -56,8 +57,9 @@ def client_flaws(
     algorithms: Collection[str] = ALGORITHMS,
     grant_types: Collection[str] = GRANT_TYPES,
     response_types: Collection[str] = RESPONSE_TYPES,
+    reach: Reach = _PUBLIC,
 ) -> tuple[Flaw, ...]:
-    """Everything that keeps ``client`` from being registered."""
+    """Everything that keeps ``client`` from being registered; ``reach`` says which addresses this server fetches."""
     return tuple(
         chain(
             _names(client),
@@ -65,21 +67,27 @@ def client_flaws(
             _web_uris(client),
             _flows(client, grant_types, response_types),
             _authentication(client),
-            _signatures(client, algorithms),
-            request_flaws(client, _ASSERTION_ALGORITHMS, has_keys=client.jwks is not None),
+            key_flaws(client, reach),
+            signing_flaws(client, algorithms),
+            request_flaws(client),
             _ours(client),
         )
     )
 
 
-def secret_problem(secret: str) -> Problem | None:
-    """A client secret chosen by a person. It is stored as a plain hash, so it must not be guessable."""
-    if len(secret) < MIN_SECRET or not _VISIBLE.fullmatch(secret):
+def secret_problem(secret: str, least: int | None = None) -> Problem | None:
+    """A client secret chosen by a person. It is stored as a plain hash, so it must not be guessable.
+
+    ``least`` as ``shortest_secret`` gives it, where the secret keys an HMAC: then it has an upper bound as well.
+    """
+    bounds = f"at least {MIN_SECRET}" if least is None else f"{least} to {MOST_OCTETS}"
+    fits = len(secret) >= MIN_SECRET if least is None else least <= len(secret) <= MOST_OCTETS
+    if not fits or not _VISIBLE.fullmatch(secret):
         return Problem(
             rule="a client secret is a long random text",
             received=f"{len(secret)} characters" if _VISIBLE.fullmatch(secret or " ") else "spaces or other characters",
-            expected=f"at least {MIN_SECRET} printable ASCII characters",
-            mend="make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            expected=f"{bounds} printable ASCII characters",
+            mend="make one: python -c 'import secrets; print(secrets.token_urlsafe(48))'",
         )
     return None
 
@@ -145,7 +153,8 @@ def _web_uris(client: Client) -> Iterator[Flaw]:
 
 def _flows(client: Client, grants: Collection[str], responses: Collection[str]) -> Iterator[Flaw]:
     grants = registrable(grants, responses)
-    yield from unknown_words("grant_types", client.grant_types, grants)
+    if client.grant_types or not client.audiences:  # a resource server that only introspects asks for no token
+        yield from unknown_words("grant_types", client.grant_types, grants)
     yield from response_type_flaws(client.response_types, responses)
     known = set(client.grant_types) <= set(grants) and set(client.response_types) <= set(responses)
     if known and client.grant_types and (client.redirect_uris or answering(client.grant_types)):
@@ -187,19 +196,6 @@ def _authentication(client: Client) -> Iterator[Flaw]:
             "no client_secret",
             'take the secret out, or write token_endpoint_auth_method = "client_secret_basic"',
         )
-    if method == "private_key_jwt" and client.jwks is None:
-        yield flaw("jwks", "private_key_jwt needs the client's public keys", "no jwks", "jwks", "add jwks")
-    if client.jwks is not None:
-        yield from key_set_flaws(client.jwks)
-    signing = client.token_endpoint_auth_signing_alg
-    if signing is not None and (signing not in _ASSERTION_ALGORITHMS or method != "private_key_jwt"):
-        yield flaw(
-            "token_endpoint_auth_signing_alg",
-            "the algorithm of private_key_jwt",
-            signing,
-            f"one of {', '.join(_ASSERTION_ALGORITHMS)}, with private_key_jwt",
-            "correct it or take it out",
-        )
     if not client.require_pkce and client.public:
         yield flaw(
             "require_pkce",
@@ -208,15 +204,6 @@ def _authentication(client: Client) -> Iterator[Flaw]:
             "true",
             "take the line out; only a confidential client that sends a nonce may be exempt",
         )
-
-
-def _signatures(client: Client, algorithms: Collection[str]) -> Iterator[Flaw]:
-    for member in (
-        "id_token_signed_response_alg",
-        "access_token_signed_response_alg",
-        "authorization_signed_response_alg",
-    ):
-        yield from algorithm_flaws(member, getattr(client, member), algorithms)
 
 
 def _ours(client: Client) -> Iterator[Flaw]:

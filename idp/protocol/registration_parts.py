@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
 
 import msgspec
 
 from idp.config.problems import Problem, quoted
-from idp.jose.errors import JoseError
-from idp.jose.public import PublicKey
 
 ALGORITHMS = ("RS256", "ES256")
 MAX_ENTRIES = 100
@@ -80,24 +77,6 @@ def scope_word_flaws(member: str, words: Iterable[str]) -> Iterator[Flaw]:
                 'such as "openid profile"',
                 "correct the word",
             )
-
-
-def key_set_flaws(jwks: dict[str, Any]) -> Iterator[Flaw]:
-    keys = jwks.get("keys")
-    if not isinstance(keys, list) or not 0 < len(keys) <= MAX_ENTRIES:
-        yield flaw("jwks", "a key set holds keys (RFC 7517 5)", sorted(jwks), '{"keys": [...]}', "complete it")
-        return
-    for key in keys:
-        try:
-            PublicKey.from_jwk(key)
-        except JoseError as error:
-            problem = Problem(
-                rule="a client registers public signature keys (RFC 7517)",
-                received=str(error),
-                expected="RSA of 2048 bits or more, P-256 or Ed25519",
-                mend="replace the key",
-            )
-            yield Flaw(member="jwks", problem=problem)
 
 
 def algorithm_flaws(member: str, value: str, algorithms: Collection[str]) -> Iterator[Flaw]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from idp.config.problems import Problem, quoted
+from idp.config.reach import Reach
 from idp.config.reading import Field, convert, fields, uncapitalised
 from idp.protocol.claims import STANDARD_SCOPES
 from idp.protocol.client import Client
@@ -23,7 +24,7 @@ from idp.protocol.registration_names import REGISTERED_NAMES
 from idp.protocol.registration_parts import Flaw, flaw
 
 # Addresses this server calls: not where only it can reach.
-_CALLED = ("backchannel_logout_uri", "jwks_uri", "sector_identifier_uri", "request_uris")
+_CALLED = ("backchannel_logout_uri", "sector_identifier_uri", "request_uris")  # jwks_uri: the checks of every client
 _NO_SECRET_YET = (b"\0" * 32,)  # the checks ask only whether there is one
 _MAX_DESCRIPTION = 1500
 
@@ -39,6 +40,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     response_types: Collection[str]
     algorithms: Collection[str]
     may_call: Callable[[str], bool]
+    reach: Reach
 
 
 @functools.cache
@@ -97,11 +99,23 @@ def described(values: Mapping[str, Any], before: Client, policy: Policy) -> Clie
     found = Client(**kept, **values)
     if "scope" not in values:
         found = msgspec.structs.replace(found, scope=" ".join(_usual_scopes(found, policy)))
-    with_secret = found.token_endpoint_auth_method.startswith("client_secret")
-    hashes = (before.secret_hashes or _NO_SECRET_YET) if with_secret else ()
+    hashes, sealed = _kept_secrets(found.token_endpoint_auth_method, before)
     return msgspec.structs.replace(
-        found, require_pkce=before.require_pkce or found.public, secret_hashes=hashes, registered=True
+        found,
+        require_pkce=before.require_pkce or found.public,
+        secret_hashes=hashes,
+        sealed_secrets=sealed,
+        registered=True,
     )
+
+
+def _kept_secrets(method: str, before: Client) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+    """Hashes and sealed secrets under ``method``: a hash alone keys no HMAC, so that one is made anew."""
+    if not method.startswith("client_secret"):
+        return (), ()
+    if method != "client_secret_jwt":
+        return before.secret_hashes or _NO_SECRET_YET, ()
+    return (before.secret_hashes, before.sealed_secrets) if before.sealed_secrets else (_NO_SECRET_YET, ())
 
 
 def lacks_secret(client: Client) -> bool:
@@ -127,6 +141,7 @@ def registered_flaws(client: Client, policy: Policy) -> tuple[Flaw, ...]:
                 algorithms=policy.algorithms,
                 grant_types=policy.grant_types,
                 response_types=policy.response_types,
+                reach=policy.reach,
             ),
             _scopes(client, policy),
             _method(client, policy),

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from idp.protocol.client import Client
+from idp.protocol.registration_keys import ASSERTION_ALGORITHMS
 from idp.protocol.registration_parts import Flaw, flaw, repeated
 from idp.protocol.registration_uris import request_uri_problem
 
+_ALGORITHMS = ASSERTION_ALGORITHMS["private_key_jwt"]
 
-def request_flaws(client: Client, algorithms: Collection[str], *, has_keys: bool) -> Iterator[Flaw]:
-    """``algorithms`` are those a client may sign with; ``none`` is never among them."""
-    alg = client.request_object_signing_alg
-    if alg is not None and alg not in algorithms:
+
+def request_flaws(client: Client) -> Iterator[Flaw]:
+    """A client signs with a key of its own; ``none`` is never among the algorithms."""
+    alg, has_keys = client.request_object_signing_alg, client.jwks is not None or client.jwks_uri is not None
+    if alg is not None and alg not in _ALGORITHMS:
         yield flaw(
             "request_object_signing_alg",
             "the algorithm of signed request objects",
             alg,
-            f"one of {', '.join(algorithms)}",
+            f"one of {', '.join(_ALGORITHMS)}",
             "correct it or take it out; unsigned objects are never taken",
         )
     if (alg is not None or client.require_signed_request_object) and not has_keys:
         yield flaw(
             "jwks",
             "a client that signs its requests registers its public keys (RFC 9101 10.2)",
-            "no jwks",
+            "no jwks and no jwks_uri",
             "the client's public keys",
-            "add jwks",
+            "add jwks_uri, or the keys as jwks",
         )
     for index, uri in enumerate(client.request_uris):
         problem = request_uri_problem(uri)

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from idp.config.addresses import is_loopback_host
 from idp.config.problems import Problem, quoted
+from idp.config.reach import Reach
 
 MAX_URI = 2000
 MAX_REQUEST_URI = 512  # OIDC Core 6.2
@@ -52,6 +53,21 @@ def request_uri_problem(uri: str) -> Problem | None:
     if len(uri) > MAX_REQUEST_URI:
         return _problem("a request_uri has at most 512 characters", f"{len(uri)}", "a shorter URI", "shorten it")
     return web_uri_problem(uri.partition("#")[0])
+def fetched_uri_problem(uri: str, reach: Reach) -> Problem | None:
+    """An address that the server fetches itself: https, and not a place it would never call.
+
+    A host given as an address is judged here, a name when it is called: it may lead elsewhere by then.
+    """
+    problem = web_uri_problem(uri)
+    if problem is not None:
+        return problem
+    parts = urlsplit(uri)
+    if parts.scheme != "https" and not reach.loopback:
+        return _problem("the server fetches over https only", uri, "https://...", "use https")
+    if not reach.may_name(parts.hostname or ""):
+        expected, mend = "an address on the public network", "use a public name, or set outbound.allow"
+        return _problem("an address that this server may call", uri, expected, mend)
+    return None
 
 
 def origin_problem(origin: str) -> Problem | None:

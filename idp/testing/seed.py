@@ -12,6 +12,7 @@ from idp.control.operations import run
 from idp.manifest import parse_manifest, read_manifest
 from idp.server import Server
 from idp.settings import Settings, load
+from idp.settings_network import reach
 
 _SEED = Path(__file__).parent.parent / "cli" / "dev_seed.toml"
 
@@ -30,6 +31,7 @@ async def apply_text(server: Server, text: str, folder: Path) -> dict[str, Any]:
         algorithms=server.settings.keys.algorithms,
         grant_types=tuple(server.grants),
         response_types=sorted(server.response_types),
+        reach=reach(server.settings),
     )
     return await run(server, "apply", {"manifest": msgspec.to_builtins(manifest, builtin_types=(bytes,))})
 

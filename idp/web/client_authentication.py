@@ -25,7 +25,7 @@ _NO_SECRET = (hashlib.sha256(b"no client has this secret").digest(),)
 class Presented(msgspec.Struct, frozen=True):
     """What a request shows of its client, before anything of it is believed."""
 
-    method: str  # as registered: client_secret_basic, client_secret_post, private_key_jwt, none
+    method: str  # as registered: client_secret_basic, _post or _jwt, private_key_jwt, none
     client_id: str
     secret: str | None = None
     assertion: str | None = None
@@ -109,6 +109,7 @@ def _presented(http: Request, parameters: Parameters) -> Presented:
 
 def _assertion(parameters: Parameters, assertion: str, client_id: str | None) -> Presented:
     from idp.jose import JoseError, read_unverified
+    from idp.jose.shared_secret import MAC_ALGORITHMS
 
     if parameters.get("client_assertion_type") != ASSERTION_TYPE:
         raise invalid_client(
@@ -118,7 +119,7 @@ def _assertion(parameters: Parameters, assertion: str, client_id: str | None) ->
             mend="Send client_assertion_type as it stands here, percent-encoded once.",
         )
     try:
-        subject = read_unverified(assertion).claims.get("sub")
+        token = read_unverified(assertion)
     except JoseError as error:
         raise invalid_client(
             "The client assertion is not a signed JWT.",
@@ -126,6 +127,7 @@ def _assertion(parameters: Parameters, assertion: str, client_id: str | None) ->
             expected="a signed JWT whose iss and sub are the client_id",
             mend="Have the client library sign the assertion; idp decode TOKEN shows what is inside.",
         ) from None
+    subject = token.claims.get("sub")
     if not isinstance(subject, str):
         raise invalid_client(
             "The client assertion names no client.",
@@ -135,7 +137,10 @@ def _assertion(parameters: Parameters, assertion: str, client_id: str | None) ->
         )
     if client_id not in (None, subject):
         raise _mismatch(client_id or "", subject)
-    return Presented("private_key_jwt", subject, assertion=assertion)
+    # The two are told apart by the kind of algorithm, and which of them counts is the registration's to say: a client
+    # that registered keys never has an HMAC looked at.
+    method = "client_secret_jwt" if token.header["alg"] in MAC_ALGORITHMS else "private_key_jwt"
+    return Presented(method, subject, assertion=assertion)
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -15,9 +15,10 @@ from idp.protocol.client import Client
 from idp.protocol.errors import invalid_client
 from idp.server import Server
 from idp.store.tokens import family
+from idp.web.answers import answer
 from idp.web.client_authentication import authenticate
 from idp.web.context import server_of
-from idp.web.forms import json_response, read_form
+from idp.web.forms import read_form
 
 _INACTIVE = {"active": False}
 _MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "exp", "iat", "jti", "auth_time", "sid", "act")
@@ -38,8 +39,10 @@ async def introspect(http: Request) -> Response:
     text = parameters.require("token")
     parsed = parse_refresh_token(text)
     if parsed is not None:
-        return json_response(await _refresh_token(server, client, *parsed))
-    return json_response(await _access_token(server, client, text))
+        members = await _refresh_token(server, client, *parsed)
+    else:
+        members = await _access_token(server, client, text)
+    return await answer(http, "introspection", client, members)
 
 
 async def _access_token(server: Server, client: Client, text: str) -> dict[str, Any]:

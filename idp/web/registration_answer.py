@@ -23,6 +23,9 @@ from idp.protocol.registration_request import (
     registrable,
 )
 from idp.server import Server
+from idp.settings_network import reach
+from idp.web.client_secrets import new_secret
+from idp.web.client_secrets import with_secret as with_newest
 from idp.web.context import server_of
 
 MANAGEMENT = "/register/client"
@@ -43,6 +46,7 @@ def policy_of(http: Request) -> Policy:
         response_types=sorted(server.response_types),
         algorithms=server.settings.keys.algorithms,
         may_call=lambda host: may_call(server, host),
+        reach=reach(server.settings),
     )
 
 
@@ -75,11 +79,12 @@ async def asked_client(http: Request, members: Mapping[str, Any], before: Client
 
 
 def with_secret(server: Server, client: Client) -> tuple[Client, str | None]:
-    """The client with the hash of a new secret, and that secret, where it needs one and has none."""
+    """The client with a new secret, and that secret, where it needs one and has none."""
     if not lacks_secret(client):
         return client, None
-    secret = server.random_id(32)
-    return msgspec.structs.replace(client, secret_hashes=(hashed(secret),)), secret
+    bare = msgspec.structs.replace(client, secret_hashes=(), sealed_secrets=())
+    secret = new_secret(server, bare)
+    return with_newest(server, bare, secret), secret
 
 
 def answer(

@@ -14,7 +14,7 @@ from idp.protocol.registration_uris import MAX_REQUEST_URI
 from idp.protocol.request import OBJECT, PUSHED, Asked
 from idp.protocol.request_objects import TYPES, answered_once, check_claims, kept_beside, parameters_of, refusal
 from idp.server import Server
-from idp.web.client_keys import signed_by_client
+from idp.web.client_keys import verify_by_client_key
 from idp.web.private_key_jwt import ALGORITHMS
 from idp.web.sources import refuse_both
 
@@ -50,7 +50,7 @@ async def _proved(server: Server, client: Client, text: str | None) -> dict[str,
     pinned = client.request_object_signing_alg
     algorithms = ALGORITHMS if pinned is None else (pinned,)
     try:
-        token = await signed_by_client(server, client, text or "", algorithms=algorithms, typ=TYPES)
+        token = await verify_by_client_key(server, client, text or "", algorithms=algorithms, typ=TYPES)
     except JoseError as error:
         expected = f"a JWT signed with {' or '.join(algorithms)} by a registered key of client {client.client_id}"
         raise refusal("it is not signed as it has to be", str(error), expected) from None

@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from idp.grants.presented import accept, audiences
 from idp.protocol.claims import userinfo as userinfo_claims
+from idp.web.answers import answer
 from idp.web.bearer import bearer_token, unauthorized
 from idp.web.context import server_of
-from idp.web.forms import json_response, read_form
+from idp.web.forms import read_form
 
 
 async def userinfo(http: Request) -> Response:
@@ -34,4 +35,5 @@ async def userinfo(http: Request) -> Response:
             expected="scope openid",
             status=403,
         )
-    return json_response(userinfo_claims(account, accepted.scope, server.registry.scopes))
+    claims = userinfo_claims(account, accepted.scope, server.registry.scopes)
+    return await answer(http, "userinfo", accepted.client, claims)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-_FETCH = "keys are registered by value (jwks), never by address"
 _DEVICE = "no device flow"
 _FACTORS = "no second factor, passkey, recovery or mail"
 _UPSTREAM = "no upstream sign-in"
@@ -10,7 +9,6 @@ _UPSTREAM = "no upstream sign-in"
 NOT_APPLICABLE: dict[str, str] = {
     "SF-03": "no sector_identifier_uri: every client sees the same public sub",
     "SF-05": "client ids are registered names, never documents to fetch",
-    "SF-11": _FETCH,
     "EN-03": "no reset, registration or passkey form",
     "EN-07": _FACTORS,
     "BF-07": _FACTORS,

@@ -232,8 +232,26 @@ async def test_jw_13_nothing_but_public_members(world: World, browser: Browser) 
 
 @pytest.mark.parametrize("alg", ["none", "None", "HS256", "RS1", "ES512", "PS256", ""])
 async def test_jw_14_weak_algorithms_cannot_be_registered(world: World, alg: str) -> None:
-    for member in ("id_token_signed_response_alg", "access_token_signed_response_alg"):
+    for member in (
+        "id_token_signed_response_alg",
+        "access_token_signed_response_alg",
+        "userinfo_signed_response_alg",
+        "introspection_signed_response_alg",
+    ):
         before, entry, after = MANIFEST.partition('client_id = "web"\n')
         async with world.unchanged():
             with pytest.raises((ManifestError, ControlError)):
                 await world.provider.apply(f'{before}{entry}{member} = "{alg}"\n{after}')
+
+
+async def test_jw_05_signed_answers_are_no_tokens(world: World, browser: Browser) -> None:
+    """UserInfo and introspection as JWTs: by the same keys, for the same client, and good for nothing else."""
+    _, claims = await honest(world, browser)
+    for typ in ("userinfo+jwt", "token-introspection+jwt"):
+        for aud in (ISSUER, "web"):
+            await refused_everywhere(world, await world.server.keyring.sign("RS256", typ, {**claims, "aud": aud}))
+        hint = await world.server.keyring.sign("RS256", typ, {**claims, "aud": "web"})
+        async with world.unchanged():
+            response = await browser.ask(prompt="none", id_token_hint=hint)
+            assert "error=login_required" in response.headers["location"]
+            assert (await browser.http.get("/logout", params={"id_token_hint": hint})).status_code == 400

@@ -72,11 +72,26 @@ require_signed_request_object = true
 require_pushed_authorization_requests = true
 redirect_uris = ["com.example.app:/cb"]
 application_type = "native"
+userinfo_signed_response_alg = "RS256"
+introspection_signed_response_alg = "ES256"
 [[clients.jwks.keys]]
 kty = "OKP"
 crv = "Ed25519"
 kid = "one"
 x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+
+[[clients]]
+client_id = "elsewhere"
+token_endpoint_auth_method = "private_key_jwt"
+jwks_uri = "https://elsewhere.example/keys"
+grant_types = []
+audiences = ["https://api.example"]
+
+[[clients]]
+client_id = "sealed"
+client_secret = "a-secret-of-thirty-two-characters"
+token_endpoint_auth_method = "client_secret_jwt"
+redirect_uris = ["https://sealed.example/cb"]
 
 [[people]]
 username = "alice"
@@ -149,10 +164,12 @@ def whole(tmp_path: Path) -> Manifest:
 
 
 def test_a_file_may_say_everything_a_client_has(whole: Manifest) -> None:
+    shop, _, app, signer, elsewhere, sealed = whole.clients
     spoken = {member for client in whole.clients for member in msgspec.to_builtins(client)}
-    shop, _, app, signer = whole.clients
-    # A member at its default leaves no trace in the encoding.
-    assert set(Client.__struct_fields__) - spoken == {"disabled", "registered"}
+    # A member at its default leaves no trace in the encoding; the server seals, and so writes its own.
+    assert set(Client.__struct_fields__) - spoken == {"disabled", "registered", "sealed_secrets"}
+    assert elsewhere.grant_types == ()
+    assert whole.secrets == {sealed.client_id: "a-secret-of-thirty-two-characters"}
     assert shop.secret_hashes == app.secret_hashes == (hashlib.sha256(SECRET.encode()).digest(),)
     assert (shop.refresh_grace, shop.default_max_age, shop.access_token_lifetime) == (120, 3600, 60)
     assert signer.jwks is not None
@@ -178,11 +195,13 @@ def test_it_goes_through_json_unchanged(whole: Manifest) -> None:
 
 
 def test_passwords_do_not_print(whole: Manifest) -> None:
+    assert "thirty-two" not in repr(whole)
     assert "correct horse" not in repr(whole)
     assert "argon2" not in repr(whole)
 
 
 CLIENT = f'[[clients]]\nclient_id = "a"\nclient_secret = "{SECRET}"\nredirect_uris = ["https://a.example"]\n'
+HS512 = "token_endpoint_auth_method = 'client_secret_jwt'\ntoken_endpoint_auth_signing_alg = 'HS512'\n"
 PERSON = '[[people]]\nusername = "alice"\n'
 
 
@@ -194,7 +213,17 @@ PERSON = '[[people]]\nusername = "alice"\n'
         ('clients = ["a"]\n', 1, ["[[clients]]"]),
         (CLIENT + "redirect_uri = 'x'\n", 5, ["'redirect_uri'", "write redirect_uris"]),
         (CLIENT + "secret_hashes = []\n", 5, ["'secret_hashes'", "client_secret_file"]),
-        (CLIENT + "jwks_uri = 'x'\n", 5, ["'jwks_uri'", "jwks"]),
+        (CLIENT + "jwks_uri = 'x'\n", 5, ["jwks_uri", "full URI"]),
+        (CLIENT + "jwks_uri = 'http://a.example/keys'\n", 5, ["jwks_uri", "https"]),
+        (CLIENT + "jwks_uri = 'http://localhost/keys'\n", 5, ["jwks_uri", "https only"]),
+        (CLIENT + "jwks_uri = 'https://10.0.0.1/keys'\n", 5, ["jwks_uri", "outbound.allow"]),
+        (CLIENT + "jwks_uri = 'https://127.1/keys'\n", 5, ["jwks_uri", "outbound.allow"]),
+        (CLIENT + "jwks_uri = 'https://k.localhost/keys'\n", 5, ["jwks_uri", "outbound.allow"]),
+        (CLIENT + "sealed_secrets = ['x']\n", 5, ["'sealed_secrets'", "client_secret"]),
+        (CLIENT + HS512, 3, ["long random", "64 to 64"]),
+        (CLIENT + "grant_types = []\n", 5, ["grant_types", "not be empty"]),
+        (CLIENT + "userinfo_signed_response_alg = 'HS256'\n", 5, ["userinfo_signed_response_alg", "'HS256'"]),
+        (CLIENT + "introspection_signed_response_alg = 'none'\n", 5, ["introspection_signed_response_alg"]),
         (CLIENT + "consent = 'maybe'\n", 5, ["consent", "'maybe'", '"ask" or "skip"']),
         (CLIENT + "refresh_grace = '20m'\n", 5, ["refresh_grace", "1200", "600"]),
         (CLIENT + "refresh_grace = 'x'\n", 5, ["refresh_grace", "'x'"]),

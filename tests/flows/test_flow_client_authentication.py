@@ -28,7 +28,7 @@ async def apps(provider: Provider) -> None:
 
 async def test_is_announced_in_discovery(provider: Provider) -> None:
     document = await discovery(provider.http)
-    methods = ["client_secret_basic", "client_secret_post", "none", "private_key_jwt"]
+    methods = ["client_secret_basic", "client_secret_post", "none", "private_key_jwt", "client_secret_jwt"]
     assert document["token_endpoint_auth_methods_supported"] == methods
     assert document["revocation_endpoint_auth_methods_supported"] == methods
     assert document["introspection_endpoint_auth_methods_supported"] == [m for m in methods if m != "none"]

@@ -36,11 +36,14 @@ TRACES: dict[str, tuple[str, ...]] = {
     "refresh token": ("refresh_token", "offline_access"),
     "client credentials": ("client_credentials",),
     "token exchange": ("token-exchange",),
-    "client secret": ("client_secret",),
+    "client secret": ("client_secret_basic", "client_secret_post"),
     "public clients": (),
-    "private_key_jwt": ("private_key_jwt", "auth_signing_alg"),
+    "private_key_jwt": ("private_key_jwt",),
+    "client_secret_jwt": ("client_secret_jwt", "HS256"),
     "userinfo": ("userinfo",),
+    "signed userinfo": ("userinfo_signing_alg",),
     "introspection": ("introspection",),
+    "jwt introspection": ("introspection_signing_alg",),
     "revocation": ("revocation",),
     "rp-initiated logout": ("end_session",),
     "back-channel logout": ("backchannel",),
@@ -125,13 +128,18 @@ async def test_off_it_leaves_no_trace(folder: Path, clock: MovingClock, whole: d
         for path, method in paths(others):
             assert (await provider.http.request(method, path)).status_code not in (404, 405), path
         for member in whole.keys() - document.keys():
-            assert member in off.metadata(provider.server.settings) or member.startswith(f"{name}_endpoint_"), member
+            about = member.startswith((f"{name}_endpoint_", f"{name}_signing_"))
+            assert member in off.metadata(provider.server.settings) or about, member
 
 
 async def test_every_method_of_client_authentication_can_go(folder: Path, clock: MovingClock) -> None:
     async with offering(folder, clock, "client secret") as provider:
         document = await discovery(provider.http)
-        assert document["token_endpoint_auth_methods_supported"] == ["none", "private_key_jwt"]
+        assert document["token_endpoint_auth_methods_supported"] == [
+            "none",
+            "private_key_jwt",
+            "client_secret_jwt",
+        ]
         answer = await SERVICE.token(provider.http, "client_credentials")
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
     async with offering(folder, clock, "public clients") as provider:

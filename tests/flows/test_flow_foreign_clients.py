@@ -12,9 +12,10 @@ import httpx2
 import pytest
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Client
-from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from authlib.oauth2.rfc7523 import ClientSecretJWT, PrivateKeyJWT
 from joserfc.jwk import ECKey
 from support import VERIFIER, Answer, App, Page, Visitor, claims_of, discovery, register
+from support.keyhost import key_host
 
 from idp.testing import Provider, RunningServer, running_server
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.anyio
 KEY = ECKey.generate_key("P-256", parameters={"kid": "rp-key", "use": "sig", "alg": "ES256"})
 GRANTS = ("authorization_code", "refresh_token", "client_credentials")
 SECRET = "secret-of-the-app-0123456789abcdef"
+SIGNED_ANSWERS = ("userinfo_signed_response_alg", "introspection_signed_response_alg")
 
 
 def app(method: str, **members: Any) -> App:
@@ -31,12 +33,15 @@ def app(method: str, **members: Any) -> App:
     grants = GRANTS if method != "none" else GRANTS[:2]
     if method == "private_key_jwt":
         members |= {"jwks": {"keys": [KEY.as_dict(private=False)]}, "id_token_signed_response_alg": "ES256"}
+    if method == "client_secret_jwt":  # it asks for the two answers as JWTs, as well
+        members |= {"userinfo_signed_response_alg": "ES256", "introspection_signed_response_alg": "ES256"}
     host = f"https://{name}.test"
     members |= {"post_logout_redirect_uris": [f"{host}/bye"]}
     return App(name, f"{host}/cb", secret, method, "openid email offline_access", grants, members)
 
 
-APPS = {method: app(method) for method in ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")}
+METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none")
+APPS = {method: app(method) for method in METHODS}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -148,6 +153,32 @@ async def test_authlibs_private_key_jwt(running: RunningServer) -> None:
     assert (await asyncio.to_thread(fetch))["token_type"] == "Bearer"
 
 
+@pytest.mark.filterwarnings("ignore:authlib.jose module is deprecated")
+async def test_authlibs_client_secret_jwt(running: RunningServer) -> None:
+    def fetch() -> Any:
+        with OAuth2Client("client-secret-jwt", SECRET, token_endpoint_auth_method="client_secret_jwt") as client:
+            proof = ClientSecretJWT(running.issuer, {"exp": int(running.clock()) + 60})
+            client.register_client_auth_method(proof)
+            return client.fetch_token(f"{running.issuer}/token", grant_type="client_credentials")
+
+    assert (await asyncio.to_thread(fetch))["token_type"] == "Bearer"
+
+
+async def test_authlibs_private_key_jwt_with_keys_at_an_address(running: RunningServer) -> None:
+    def fetch() -> Any:
+        with OAuth2Client("far", KEY, token_endpoint_auth_method="private_key_jwt") as client:
+            claims = {"exp": int(running.clock()) + 60}
+            client.register_client_auth_method(PrivateKeyJWT(running.issuer, claims, {"kid": "rp-key"}, alg="ES256"))
+            return client.fetch_token(f"{running.issuer}/token", grant_type="client_credentials")
+
+    with key_host() as host:
+        host.publish(KEY.as_dict(private=False))
+        members = {"jwks_uri": host.url}
+        far = App("far", "", None, "private_key_jwt", "", ("client_credentials",), members)
+        running.apply(far.toml())
+        assert (await asyncio.to_thread(fetch))["token_type"] == "Bearer"
+
+
 # -- openid-client
 
 
@@ -164,6 +195,7 @@ async def test_openid_client(running: RunningServer, browser_there: Visitor, nod
         "redirectUri": party.redirect_uri,
         "postLogoutRedirectUri": party.members["post_logout_redirect_uris"][0],
         "idTokenAlg": party.members.get("id_token_signed_response_alg", "RS256"),
+        "signed": {name: value for name, value in party.members.items() if name in SIGNED_ANSWERS},
     }
     script = Path(__file__).parents[1] / "node" / "openid_client.mjs"
     process = await asyncio.create_subprocess_exec(
@@ -191,7 +223,9 @@ async def test_openid_client(running: RunningServer, browser_there: Visitor, nod
     assert done["sameMetadata"], "both well-known documents are the same"
     assert done["denied"] == "login_required"
     assert (done["claims"]["sub"], done["claims"]["aud"]) == ("alice", party.client_id)
-    assert done["person"] == {"sub": "alice", "email": "alice@example.com", "email_verified": True}
+    person = {name: value for name, value in done["person"].items() if name not in ("iss", "aud", "iat")}
+    assert person == {"sub": "alice", "email": "alice@example.com", "email_verified": True}
+    assert ("iss" in done["person"]) is (method == "client_secret_jwt"), "a signed answer has an issuer"
     assert done["rotated"] is True
     assert done["spent"] == "invalid_grant"
     assert done["left"] == f"{settings['postLogoutRedirectUri']}?state=bye"

@@ -47,7 +47,7 @@ async def test_is_announced_in_discovery(provider: Provider) -> None:
     for endpoint in ("token", "introspection", "revocation"):
         assert "private_key_jwt" in document[f"{endpoint}_endpoint_auth_methods_supported"]
         algorithms = document[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
-        assert algorithms == ["RS256", "PS256", "ES256", "EdDSA"]
+        assert algorithms[:4] == ["RS256", "PS256", "ES256", "EdDSA"]
 
 
 @pytest.mark.parametrize("alg", KEYS)

@@ -73,7 +73,7 @@ async def test_a_fresh_install_has_neither_endpoint_nor_word_of_it() -> None:
     async with Provider() as fresh:
         assert (await register(fresh)).status_code == 404
         assert (await fresh.http.get("/register/client?client_id=x")).status_code == 404
-        assert "regist" not in (await fresh.http.get("/.well-known/openid-configuration")).text
+        assert "registration_endpoint" not in (await fresh.http.get("/.well-known/openid-configuration")).text
 
 
 async def test_the_answer_holds_every_member_with_its_default(provider: Provider) -> None:

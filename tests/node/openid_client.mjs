@@ -11,6 +11,7 @@ const tell = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 async function authentication({ method, secret, jwk }) {
   if (method === 'client_secret_basic') return client.ClientSecretBasic(secret)
   if (method === 'client_secret_post') return client.ClientSecretPost(secret)
+  if (method === 'client_secret_jwt') return client.ClientSecretJwt(secret)
   if (method === 'none') return client.None()
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
   const key = await crypto.subtle.importKey('jwk', jwk, algorithm, false, ['sign'])
@@ -18,7 +19,7 @@ async function authentication({ method, secret, jwk }) {
 }
 
 async function discovered(settings, algorithm) {
-  const metadata = { id_token_signed_response_alg: settings.idTokenAlg }
+  const metadata = { id_token_signed_response_alg: settings.idTokenAlg, ...settings.signed }
   const options = { execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks], algorithm }
   const proof = await authentication(settings)
   return client.discovery(new URL(settings.issuer), settings.clientId, metadata, proof, options)
