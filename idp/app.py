@@ -34,6 +34,7 @@ from idp.keyring import (
 from idp.keyring.algorithm_users import refuse_orphans
 from idp.keyring.issuing import Issuer
 from idp.keyring.key_encryption import KeyEncryptionRing
+from idp.keyring.opaque import OpaqueTokens
 from idp.outbound import Outbound
 from idp.protocol.checks import CORE_CHECKS
 from idp.protocol.errors import Busy, Refused, Throttled
@@ -101,13 +102,15 @@ class Application:
         web = Web.of(server, pages)
         self.endpoints = _endpoints(base, features)
         dispatch = Dispatch(self.endpoints, _ON_ERROR, self.starlette, web, MAX_BODY)
-        public = documents(server, base)
+        public = documents(server, features, base)
         self.admission = _admission(base, server.settings, public)
         self.admission.on_refusal = server.meters.turned_away
         foreign = None if server.dev else ForeignHosts(server.issuer, server.now)
 
         async def origin_known(origin: str) -> bool:
-            return await server.database.read(has_origin, origin)
+            # A preflight names no client, and where it stands no document can be known: the answer itself still goes
+            # to the calling client's own origins alone.
+            return bool(server.client_sources) or await server.database.read(has_origin, origin)
 
         self._door = Door(dispatch, public, cors, origin_known, foreign)
         paths = {path: path.removeprefix(base) for path in (*self.endpoints, *public)}
@@ -195,12 +198,15 @@ def make_server(
         turnstile=Turnstile(
             settings.passwords.workers or os.cpu_count() or 1, settings.passwords.queue, watching.standing
         ),
-        issuer_of_tokens=Issuer(settings, keyring, lambda: base64url(randomness(16))),
+        issuer_of_tokens=Issuer(
+            settings, keyring, lambda: base64url(randomness(16)), OpaqueTokens(database, randomness).keep
+        ),
         grants=grants,
         checks=(*CORE_CHECKS, *(check for feature in features for check in feature.checks)),
         response_types=frozenset(name for feature in features for name in feature.response_types),
         response_modes=frozenset(name for feature in features for name in feature.response_modes),
         metadata=metadata(settings, features, grants),
+        client_sources=tuple(make() for feature in features for make in feature.client_sources),
         meters=watching.meters,
     )
 

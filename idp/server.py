@@ -66,6 +66,14 @@ class PasswordHasher(Protocol):
     def close(self) -> None: ...
 
 
+class ClientSource(Protocol):
+    """Where clients that nobody registered are known from; asked for an id once no registered client has it."""
+
+    def known(self, server: Server, client_id: str) -> Client | None: ...
+
+    async def find(self, server: Server, client_id: str, network: str) -> Client | None: ...
+
+
 class Turnstile(Protocol):
     """What stands before the hashing threads: a bounded line, and who was just refused (decision 16)."""
 
@@ -131,6 +139,7 @@ class Server:
     response_types: frozenset[str]
     response_modes: frozenset[str]
     metadata: Mapping[str, Any]
+    client_sources: Sequence[ClientSource] = ()
     registry: Registry = field(default_factory=Registry)
     redirect_uses: RedirectUses = field(default_factory=RedirectUses)
     first_uses: FirstUses = field(default_factory=FirstUses)
@@ -161,7 +170,28 @@ class Server:
             raise RuntimeError("the registry was not loaded: reload_registry() runs at start")
         return self.registry.rules
 
-    async def client(self, client_id: str | None) -> Client | None:
+    async def client(self, client_id: str | None, network: str = "") -> Client | None:
+        """Who asks something of us: a registered client, or one known by its document, which may have to be fetched.
+
+        ``network`` is the caller's, for its share of fetches. Raises Refused where a document is no good, Throttled.
+        """
+        found = await self.registered_client(client_id)
+        if found is None and client_id is not None:
+            for source in self.client_sources:
+                if (found := await source.find(self, client_id, network)) is not None:
+                    break
+        return found
+
+    async def known_client(self, client_id: str | None) -> Client | None:
+        """Who was dealt with before: nobody outside is asked, so of a document there may be no more than its name."""
+        found = await self.registered_client(client_id)
+        if found is None and client_id is not None:
+            for source in self.client_sources:
+                if (found := source.known(self, client_id)) is not None:
+                    break
+        return found
+
+    async def registered_client(self, client_id: str | None) -> Client | None:
         """A registered client, as of at most half a second ago (decision 17); disabled ones too."""
         # Held here, not asked for again below: if the epoch moves meanwhile, what was read goes with the old one.
         known = self.registry.clients

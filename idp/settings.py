@@ -16,7 +16,9 @@ from msgspec import Meta
 from .config.gathering import Gathered
 from .config.problems import ConfigurationError
 from .config.reading import Field, Secret, fields
+from .settings_client_documents import ClientDocuments
 from .settings_limits import Limits
+from .settings_profiles import PROFILES, Profile
 from .settings_registration import Registration
 from .settings_rules import combination_problems
 
@@ -177,6 +179,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     require_pushed_authorization_requests: Annotated[
         bool, _about("Whether every client has to push its authorization requests first (RFC 9126).")
     ] = False
+    profile: Annotated[
+        Profile, _about("Other defaults for a purpose; what is written beside it still wins. docs/mcp.md.")
+    ] = "none"
+    announce_resources: Annotated[
+        bool, _about("Whether discovery names the registered resources (RFC 9728 4); else the issuer alone.")
+    ] = False
     lifetimes: Lifetimes = Lifetimes()
     keys: Keys = Keys()
     passwords: Passwords = Passwords()
@@ -184,6 +192,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     overload: Overload = Overload()
     outbound: Outbound = Outbound()
     registration: Registration = Registration()
+    client_documents: ClientDocuments = ClientDocuments()
 
 
 def variable_of(name: str) -> str:
@@ -208,7 +217,9 @@ def load(
         gathered.take_file(path)
     gathered.take_environment(environ, ENVIRONMENT_PREFIX)
     gathered.take_options(options or {})
-    values = {**_dev_defaults(gathered.values), **gathered.values} if mode == "dev" else gathered.values
+    values = {**PROFILES[gathered.values.get("profile", "none")], **gathered.values}
+    if mode == "dev":
+        values = {**_dev_defaults(gathered.values), **values}
     gathered.require(("issuer", "data_dir"), values, path)
     if gathered.problems:
         raise SettingsError(gathered.problems)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
+from .config.toml_literal import toml_literal
 from .settings import NOT_IN_FILE, settable, variable_of
 
 
@@ -26,24 +25,10 @@ def describe() -> tuple[Row, ...]:
         Row(
             name,
             field.type_name,
-            _toml(field.default),
+            toml_literal(field.default),
             field.meaning,
             variable_of(name),
             name not in NOT_IN_FILE,
         )
         for name, field in settable()
     )
-
-
-def _toml(value: Any) -> str:
-    if value is None or value is msgspec.NODEFAULT:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + " }"
-    return msgspec.json.encode(str(value)).decode()

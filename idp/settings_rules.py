@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from .config.addresses import is_loopback_host
 from .config.database_url import database_url_problem
 from .config.problems import Problem, quoted
+from .settings_client_documents import client_document_problems
 from .settings_limits import limit_problems
 from .settings_network import network_problems
 from .settings_registration import registration_problems
@@ -45,6 +46,7 @@ def combination_problems(settings: Settings) -> Iterator[Named]:
     yield from network_problems(settings)
     yield from limit_problems(settings)
     yield from registration_problems(settings)
+    yield from client_document_problems(settings)
     yield from _keys(settings)
     yield from _lifetimes(settings)
     yield from _names(settings)

@@ -7,11 +7,13 @@ operation is run, and a sign-on with all that can go wrong, and what they wrote 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from support import WEB, App, Page, Visitor, register, sign_in
+from support.document_site import REDIRECT, document_site
 from support.loopback import sink
 
 from idp.cli.group import COMMANDS, commands
@@ -34,16 +36,17 @@ ROUTES: Rows = {
     "/.well-known/openid-configuration": READS,
     "/.well-known/oauth-authorization-server": READS,
     "/.well-known/jwks.json": READS,
+    "/.well-known/oauth-protected-resource": READS,
     "/healthz": READS,
     "/readyz": READS,
     "/": READS,
     "/hello": READS,
     "/logged-out": READS,
-    "/authorize": ("authorization.granted", "requests.refused"),
-    "/authorize/resume": ("authorization.granted", "requests.refused"),
+    "/authorize": ("authorization.granted", "client.document", "requests.refused"),
+    "/authorize/resume": ("authorization.granted", "client.document", "requests.refused"),
     "/login": SIGN_IN,
     "/select-account": ("session.ended", "requests.refused"),
-    "/consent": ("authorization.granted", "consent.granted", "consent.denied", "requests.refused"),
+    "/consent": ("authorization.granted", "client.document", "consent.granted", "consent.denied", "requests.refused"),
     "/token": ("tokens.issued", "token.exchanged", "code.replayed", "refresh.replayed", *PROOF),
     "/par": PROOF,
     "/userinfo": ("requests.refused",),
@@ -285,11 +288,13 @@ async def test_what_operations_write_is_what_their_rows_say() -> None:
     assert set(OPERATION_ROWS) - ran == set(), "run it here, or name its own test in ELSEWHERE"
 
 
-async def test_what_routes_and_jobs_may_write_does_happen() -> None:
-    with sink() as app:
+async def test_what_routes_and_jobs_may_write_does_happen(tmp_path: Path) -> None:
+    with sink() as app, document_site(tmp_path) as site:
         app.answers = [500]
-        async with Provider(**OPTIONS) as provider:
+        documents = {"client_documents__mode": "any", "outbound__ca_file": str(site.ca_file)}
+        async with Provider(**OPTIONS, **documents) as provider:
             await provider.apply(f'{WEB.toml()}\nbackchannel_logout_uri = "{app.url}"')
+            await sign_in(provider, App(site.publish(), REDIRECT, method="none"))
             await everything(provider)
             await registration(provider)
             for _ in range(20):

@@ -12,6 +12,7 @@ import msgspec
 from idp.cli import say
 from idp.cli.desk import Desk, pass_desk
 from idp.config.problems import ConfigurationError
+from idp.settings_profiles import told
 
 
 @click.command()
@@ -25,6 +26,10 @@ def check(desk: Desk, deploy: bool) -> int:
         say.line(f"the settings are sound ({where})")
         say.line(f"  issuer    {settings.issuer}")
         say.line(f"  data_dir  {settings.data_dir}")
+        if settings.profile != "none":
+            say.line(f"  profile   {settings.profile}")
+            for name, value, changed in told(settings):
+                say.line(f"    {name} = {value}{' (the profile says otherwise)' if changed else ''}")
         say.next_commands(("idp check --deploy", "is it ready for others?"))
         return 0
     from idp.settings_deploy import deploy_findings

@@ -26,6 +26,13 @@ def resource() -> None:
 @click.option("--scope", "scopes", multiple=True, metavar="WORD", help="A scope it understands. May be repeated.")
 @click.option("--algorithm", "access_token_signed_response_alg", help="What signs its tokens; default: the app's.")
 @click.option("--lifetime", "access_token_lifetime", type=float, metavar="SECONDS", help="How long its tokens live.")
+@click.option(
+    "--opaque",
+    "access_token_format",
+    flag_value="opaque",
+    default="jwt",
+    help="Its tokens say nothing by themselves; it asks introspection about each.",
+)
 @pass_desk
 def add(desk: Desk, /, **members: Any) -> None:
     """Register the API that is called URI: the aud of its tokens."""
@@ -47,13 +54,14 @@ def list_resources(desk: Desk) -> None:
     """All resource servers."""
     found = [msgspec.convert(row, Resource) for row in desk.call("resource.list")["resources"]]
     say.table(
-        ("uri", "name", "scopes", "algorithm", "token lives"),
+        ("uri", "name", "scopes", "tokens", "algorithm", "token lives"),
         [
             (
                 one.uri,
                 one.name or "-",
                 " ".join(one.scopes) or "-",
-                one.access_token_signed_response_alg or "as the app's",
+                one.access_token_format,
+                "-" if one.access_token_format == "opaque" else one.access_token_signed_response_alg or "as the app's",
                 say.span(one.access_token_lifetime) if one.access_token_lifetime else "as the app's",
             )
             for one in found

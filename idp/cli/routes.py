@@ -29,15 +29,20 @@ class Route(NamedTuple):
 def routes_of(settings: Settings) -> tuple[Route, ...]:
     """Public documents first, then each feature in its order. Static files are left out."""
     from idp.features import FEATURES
+    from idp.features.announced import places
 
     base = urlsplit(settings.issuer).path
     found = []
     for path, source in _DISCOVERY:
-        places = dict.fromkeys((f"{base}{path}", f"{path}{base}"))
-        found += [Route("GET", place, "nobody", source) for place in places]
+        found += [Route("GET", place, "nobody", source) for place in places(path, base)]
     found.append(Route("GET", f"{base}/.well-known/jwks.json", "nobody", "RFC 7517 5"))
     for feature in FEATURES:
         if feature.active(settings):
+            found += [
+                Route("GET", place, "nobody", document.source)
+                for document in feature.documents
+                for place in places(document.name, base)
+            ]
             found += [
                 Route(" ".join(endpoint.methods), f"{base}{endpoint.path}", endpoint.auth, endpoint.source)
                 for endpoint in feature.endpoints

@@ -11,10 +11,12 @@ import msgspec
 from idp.control.errors import ControlError
 from idp.manifest import MAX_SECRETS
 from idp.protocol.client import Client
+from idp.protocol.client_documents import looks_like_document
 from idp.protocol.registration import client_flaws
 from idp.server import Server
 from idp.settings_network import reach
 from idp.store import registry, removal
+from idp.store.client_documents import keep_out, kept_out, let_in
 from idp.web.client_secrets import hash_secret, new_secret, with_secret, without_secret
 
 _HEARD = 1.0  # seconds in which every node has heard of a change (decision 17)
@@ -28,7 +30,7 @@ async def add(server: Server, client: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(client, Client)
     except msgspec.ValidationError as error:
         raise ControlError("client metadata", received=str(error), mend="idp client add --help") from None
-    if await server.client(asked.client_id) is not None:
+    if await server.registered_client(asked.client_id) is not None:
         raise ControlError(
             "each client_id once", received=asked.client_id, expected="a free client_id", mend="idp client list"
         )
@@ -67,10 +69,15 @@ async def listing(server: Server, after: str = "", limit: int = 100) -> dict[str
 
 async def disable(server: Server, client_id: str) -> dict[str, Any]:
     """Requests and tokens of the client are refused at our endpoints; its grants stay for when it is enabled."""
+    if looks_like_document(client_id) and server.client_sources and await server.registered_client(client_id) is None:
+        return _shown(await server.database.write(keep_out, server.journal, client_id, server.now()))
     return await _switch(server, client_id, disabled=True, event="client.disabled")
 
 
 async def enable(server: Server, client_id: str) -> dict[str, Any]:
+    """An app that was kept out before it was ever registered goes back to being what its document says."""
+    if looks_like_document(client_id) and await server.database.write(let_in, server.journal, client_id, server.now()):
+        return _shown(msgspec.structs.replace(kept_out(client_id), disabled=False))
     return await _switch(server, client_id, disabled=False, event="client.changed", changed=["disabled"])
 
 
@@ -164,7 +171,7 @@ async def _change(
 
 async def _found(server: Server, client_id: str) -> Client:
     await server.reload_registry()
-    found = await server.client(client_id)
+    found = await server.registered_client(client_id)
     if found is None:
         raise _unknown(client_id)
     return found

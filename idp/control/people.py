@@ -86,7 +86,7 @@ async def token(
 
 async def _client(server: Server, client_id: str | None) -> Client:
     name = client_id or SAMPLE_CLIENT
-    found = await server.client(name)
+    found = await server.registered_client(name)
     if found is None or found.disabled:
         raise ControlError(
             "the token belongs to a registered, enabled app",

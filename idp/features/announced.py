@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,8 +12,9 @@ from idp.features.feature import Feature
 from idp.protocol.metadata import merge
 from idp.server import Server
 from idp.settings import Settings
-from idp.web.door import Document
+from idp.web.door import Content, Document
 
+Tell = Callable[[Server, Sequence[Feature]], Mapping[str, Any]]
 _WELL_KNOWN = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 
 
@@ -43,24 +45,42 @@ def metadata(settings: Settings, features: Sequence[Feature], grants: Mapping[st
     return announced
 
 
-def documents(server: Server, base: str) -> dict[str, Document]:
-    """The public documents by path; RFC 8414 3.1 puts its well-known part between host and the issuer's path."""
-    cached: dict[int, tuple[bytes, str]] = {}
+def documents(server: Server, features: Sequence[Feature], base: str) -> dict[str, Document]:
+    """The public documents by path."""
 
-    def discovery() -> tuple[bytes, str]:
-        epoch = server.registry.epoch
-        if epoch not in cached:
-            scopes = sorted(server.rules.scopes)
-            body = msgspec.json.encode({**server.metadata, "scopes_supported": scopes})
-            cached.clear()
-            cached[epoch] = body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        return cached[epoch]
+    def discovery(server: Server, features: Sequence[Feature]) -> Mapping[str, Any]:
+        current: list[Mapping[str, Any]] = [{"scopes_supported": sorted(server.rules.scopes)}]
+        return merge([server.metadata, *current, *(feature.current_metadata(server) for feature in features)])
 
     def jwks() -> tuple[bytes, str]:
         key_set = server.keyring.key_set
         return key_set.body, key_set.etag
 
-    paths = {f"{base}{name}" for name in _WELL_KNOWN} | {f"{name}{base}" for name in _WELL_KNOWN}
-    documents = {path: Document(discovery, max_age=3600) for path in paths}
-    documents[f"{base}/.well-known/jwks.json"] = Document(jwks, server.settings.keys.jwks_max_age)
-    return documents
+    found: dict[str, Document] = {}
+    told: list[tuple[str, Tell]] = [(name, discovery) for name in _WELL_KNOWN]
+    told += ((document.name, document.content) for feature in features for document in feature.documents)
+    for name, content in told:
+        document = Document(_current(server, features, content), max_age=3600)
+        found |= dict.fromkeys(places(name, base), document)
+    found[f"{base}/.well-known/jwks.json"] = Document(jwks, server.settings.keys.jwks_max_age)
+    return found
+
+
+def places(name: str, base: str) -> tuple[str, ...]:
+    """RFC 8414 3.1 puts a well-known name between host and the issuer's path; OpenID Connect puts it behind."""
+    return tuple(dict.fromkeys((f"{base}{name}", f"{name}{base}")))
+
+
+def _current(server: Server, features: Sequence[Feature], content: Tell) -> Content:
+    """The bytes of ``content`` and their ETag, made again when the registry's epoch moved."""
+    cached: dict[int, tuple[bytes, str]] = {}
+
+    def current() -> tuple[bytes, str]:
+        epoch = server.registry.epoch
+        if epoch not in cached:
+            body = msgspec.json.encode(content(server, features))
+            cached.clear()
+            cached[epoch] = body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        return cached[epoch]
+
+    return current

@@ -25,7 +25,7 @@ async def deliver_due(server: Server) -> None:
 
 
 async def _deliver(server: Server, delivery: Delivery) -> None:
-    client = await server.client(delivery.client_id)
+    client = await server.registered_client(delivery.client_id)
     if client is None:
         answer, tries = "the client is gone", len(_RETRY_SECONDS)
     else:

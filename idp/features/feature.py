@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.protocol.request import Check
-from idp.server import GrantFunction, Server
+from idp.server import ClientSource, GrantFunction, Server
 from idp.settings import Settings
 from idp.web.answers import OtherForm
 from idp.web.client_authentication import Prove
@@ -43,6 +43,18 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicDocument:
+    """Public JSON under ``name`` (``/.well-known/...``), before and behind the issuer's path (RFC 8414 3.1).
+
+    ``content`` is asked again when what operators register has changed.
+    """
+
+    name: str
+    content: Callable[[Server, Sequence[Feature]], Mapping[str, Any]]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """Work without a request, every ``seconds``; safe to run on any number of nodes at once."""
 
@@ -58,6 +70,9 @@ class Feature:
     ``answers`` are other forms of an endpoint's answer, by its name in discovery (``userinfo``, ``introspection``).
     ``sources`` are asked before anything is checked, ``checks`` after those of the core; both in the features' order.
     ``registration_checks`` ask the outside before a client that registers itself is stored.
+    ``client_sources`` make, for one server each, what knows clients that nobody registered. ``current_metadata`` is
+    the part of discovery that operators change meanwhile, ``resource_metadata`` what the issuer says of itself as a
+    resource (RFC 9728 2).
     """
 
     name: str
@@ -72,4 +87,8 @@ class Feature:
     registration_checks: tuple[RegistrationCheck, ...] = ()
     metadata: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
     jobs: tuple[Job, ...] = ()
+    client_sources: tuple[Callable[[], ClientSource], ...] = ()
+    documents: tuple[PublicDocument, ...] = ()
+    current_metadata: Callable[[Server], Mapping[str, Any]] = lambda server: {}
+    resource_metadata: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
     active: Callable[[Settings], bool] = lambda settings: True

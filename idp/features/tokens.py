@@ -11,6 +11,7 @@ from idp.grants.client_credentials import client_credentials
 from idp.grants.refresh_token import refresh_token
 from idp.settings import Settings
 from idp.web.introspection import introspect
+from idp.web.protected_resources import pointing
 from idp.web.revocation import revoke
 from idp.web.token import token
 from idp.web.userinfo import userinfo
@@ -44,7 +45,7 @@ CLIENT_CREDENTIALS = Feature(
 
 USERINFO = Feature(
     "userinfo",
-    endpoints=(Endpoint("/userinfo", ("GET", "POST"), userinfo, "access token", "OIDC Core 5.3", cors=True),),
+    endpoints=(Endpoint("/userinfo", ("GET", "POST"), pointing(userinfo), "access token", "OIDC Core 5.3", cors=True),),
     metadata=lambda settings: {"userinfo_endpoint": f"{settings.issuer}/userinfo"},
 )
 INTROSPECTION = Feature(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from idp.jose import JoseError
+from idp.keyring.opaque import hash_of, is_opaque
 from idp.protocol.client import Client
 from idp.server import Server
+from idp.store.opaque_tokens import find_token
 from idp.store.tokens import Standing, standing
 
 
@@ -27,10 +29,9 @@ class Accepted:
 
 async def accept(server: Server, token: str) -> Accepted | str:
     """A live token, or the reason why it is not one. The grant is asked each time: revoked means now (decision 18)."""
-    try:
-        claims = server.keyring.verify(token, typ=("at+jwt",)).claims
-    except JoseError as error:
-        return str(error)
+    claims = await _claims(server, token)
+    if isinstance(claims, str):
+        return claims
     now = server.now()
     expires, jti, client_id, grant = (claims.get(name) for name in ("exp", "jti", "client_id", "grant"))
     if claims.get("iss") != server.issuer:
@@ -39,11 +40,22 @@ async def accept(server: Server, token: str) -> Accepted | str:
         return "its claims are not those of an access token"
     if not isinstance(expires, (int, float)) or now >= expires:
         return f"it expired {int(now - expires)} s ago" if isinstance(expires, (int, float)) else "it has no exp"
-    client = await server.client(client_id if isinstance(client_id, str) else None)
+    client = await server.known_client(client_id if isinstance(client_id, str) else None)
     if client is None or client.disabled:
         return "its client is unknown or disabled"
     found = await server.database.read(standing, grant, jti)
     return "it was revoked, or its person may not act" if found is None else Accepted(claims, client, found)
+
+
+async def _claims(server: Server, token: str) -> Mapping[str, Any] | str:
+    """Claims of a token we signed, or of one that we keep; or why there are none."""
+    if is_opaque(token):
+        kept = await server.database.read(find_token, hash_of(token))
+        return "it is not one of this server, or was revoked" if kept is None else kept
+    try:
+        return server.keyring.verify(token, typ=("at+jwt",)).claims
+    except JoseError as error:
+        return str(error)
 
 
 def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:

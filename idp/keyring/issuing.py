@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,14 +13,20 @@ from idp.protocol.authorization import Authorization
 from idp.protocol.client import Resource
 from idp.settings import Settings
 
+Keep = Callable[[Mapping[str, Any]], Awaitable[str]]
+
 
 class Issuer:
-    """``random_id`` gives a fresh ``jti``. Lifetimes in seconds; the shortest of resource, client and server wins."""
+    """``random_id`` gives a fresh ``jti``, ``keep`` an opaque token that stands for the claims it is given.
 
-    def __init__(self, settings: Settings, keyring: Keyring, random_id: Callable[[], str]) -> None:
+    Lifetimes in seconds; the shortest of resource, client and server wins.
+    """
+
+    def __init__(self, settings: Settings, keyring: Keyring, random_id: Callable[[], str], keep: Keep) -> None:
         self._settings = settings
         self._keyring = keyring
         self._random_id = random_id
+        self._keep = keep
 
     async def issue(self, auth: Authorization, resources: Mapping[str, Resource]) -> dict[str, Any]:
         """RFC 6749 5.1, with an ID token where OpenID Connect asks for one (Core 3.1.3.3); or that one alone."""
@@ -31,11 +37,11 @@ class Issuer:
         targets = [resources[uri] for uri in auth.audience if uri in resources]
         lifetime = self._lifetime(auth, targets)
         expires_at = int(auth.now + lifetime)
-        token = await self._keyring.sign(
-            _access_token_alg(auth, targets),
-            "at+jwt",
-            claims.access_token(auth, issuer=self._settings.issuer, jti=self._random_id(), expires_at=expires_at),
-        )
+        members = claims.access_token(auth, issuer=self._settings.issuer, jti=self._random_id(), expires_at=expires_at)
+        if any(target.access_token_format == "opaque" for target in targets):
+            token = await self._keep(members)
+        else:
+            token = await self._keyring.sign(_access_token_alg(auth, targets), "at+jwt", members)
         answer: dict[str, Any] = {
             "access_token": token,
             "token_type": "Bearer",

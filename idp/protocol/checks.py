@@ -93,6 +93,9 @@ def scope(draft: Draft) -> dict[str, Any]:
 def allowed_scopes(asked: tuple[str, ...], client: Client, rules: Rules) -> tuple[str, ...]:
     """What exists of ``asked`` (OIDC Core 3.1.2.1 ignores unknown words); raises where the client may not have it."""
     known = tuple(word for word in asked if word in rules.scopes)
+    if client.host:
+        # RFC 6749 3.3: nobody told an unregistered app what it may ask for, so it gets what is allowed of it.
+        known = tuple(word for word in known if word in client.scopes)
     beyond = [word for word in known if word not in client.scopes]
     if beyond or (asked and not known):
         raise Refused(
@@ -129,9 +132,19 @@ def allowed_resources(asked: tuple[str, ...], client: Client, rules: Rules) -> t
                 rule="RFC 8707 2",
                 received=visible(uri) if not known else f"{len(asked)} resources",
                 expected=" or ".join(client.resources) or "no resource parameter",
-                mend=f"Register the resource and add it to resources of client {client.client_id}.",
+                mend=_mend_resource(uri, client, rules),
             )
     return tuple(dict.fromkeys(asked))
+
+
+def _mend_resource(uri: str, client: Client, rules: Rules) -> str:
+    """A slash too many or too few is the commonest reason, and invisible to whoever looks for it."""
+    twin = uri.removesuffix("/") if uri.endswith("/") else f"{uri}/"
+    if twin in rules.resources and uri not in rules.resources:
+        return f"It is registered as {twin}: indicators are compared letter by letter, so write it the same in both."
+    if uri in rules.resources and client.host:
+        return "Add it to client_documents.resources: apps known by a document may ask for those alone."
+    return f"Register the resource and add it to resources of client {client.client_id}."
 
 
 def pkce(draft: Draft) -> dict[str, Any]:

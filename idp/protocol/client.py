@@ -75,6 +75,11 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return self.client_name or self.client_id
 
     @property
+    def host(self) -> str:
+        """Whose word for it is all there is, for a client nobody registered; empty for a registered one."""
+        return ""
+
+    @property
     def scopes(self) -> frozenset[str]:
         return frozenset(self.scope.split())
 
@@ -111,6 +116,7 @@ class Resource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     scopes: tuple[str, ...] = ()
     access_token_signed_response_alg: str | None = None
     access_token_lifetime: float | None = None
+    access_token_format: Literal["jwt", "opaque"] = "jwt"  # opaque: the API asks introspection about each
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# Codes, refresh and registration tokens, handles of pushed requests and JWTs, whole or cut off: they are made to be
-# told apart.
+# Codes, opaque, refresh and registration tokens, handles of pushed requests and JWTs, whole or cut off: all are made to
+# be told apart.
 _ISSUED = re.compile(
     r"\burn:ietf:params:oauth:request_uri:[A-Za-z0-9_-]{8,}"
-    r"|\b(?:ac|ia|ra)\.[A-Za-z0-9_-]{30,}|\brt\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{8,}"
+    r"|\b(?:ac|at|ia|ra)\.[A-Za-z0-9_-]{30,}|\brt\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{8,}"
     r"|\beyJ[A-Za-z0-9_-]{12,}[A-Za-z0-9_.-]*",
     re.ASCII,
 )

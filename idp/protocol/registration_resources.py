@@ -68,4 +68,12 @@ def _resource(resource: Resource, algorithms: Collection[str]) -> Iterator[Flaw]
         yield from algorithm_flaws(
             "access_token_signed_response_alg", resource.access_token_signed_response_alg, algorithms
         )
+        if resource.access_token_format == "opaque":
+            yield flaw(
+                "access_token_signed_response_alg",
+                "an opaque token is not signed",
+                resource.access_token_signed_response_alg,
+                "no algorithm, or JWTs",
+                'take it out, or write access_token_format = "jwt"',
+            )
     yield from out_of_bounds("access_token_lifetime", resource.access_token_lifetime, 1, MAX_TOKEN_LIFETIME)

@@ -151,7 +151,8 @@ def find_target(parameters: Parameters, client: Client | None) -> Target:
             expected=" or ".join(client.redirect_uris) or "a registered redirect URI",
             mend="Send redirect_uri exactly as it is registered.",
         )
-    if not any(redirect_uri_matches(registered, sent) for registered in client.redirect_uris):
+    unregistered = bool(client.host)
+    if not any(redirect_uri_matches(uri, sent, localhost=unregistered) for uri in client.redirect_uris):
         raise Shown(
             "invalid_request",
             "The address to return to is not registered for this app.",

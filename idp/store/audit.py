@@ -36,6 +36,7 @@ EVENTS: Mapping[str, str] = {
     "registration.token_added": "An operator made an initial access token.",
     "registration.token_removed": "An operator removed an initial access token.",
     "registration.token_exhausted": "An initial access token was used for the last time it allowed.",
+    "client.document": "An app known by its document got its first code from this process, or had a new document.",
     "resource.changed": "A resource server was registered or changed.",
     "resource.removed": "A resource server was removed.",
     "scope.changed": "A scope was added or changed.",

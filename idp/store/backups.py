@@ -20,7 +20,7 @@ from idp.store.keys import keys
 from idp.store.logout import queue_for_all
 from idp.store.marks import BACKUP, mark
 from idp.store.schema import codes, epoch, grants, metadata, sessions
-from idp.store.schema_protocols import initial_tokens, pushed_requests
+from idp.store.schema_protocols import initial_tokens, opaque_tokens, pushed_requests
 
 
 class NotEmpty(Exception):
@@ -137,6 +137,7 @@ def _settle(connection: Connection, backup: Backup, wanted: Wanted) -> tuple[int
         return 0, 0, 0
     # An initial access token would be good again for what it was used since.
     connection.execute(sa.delete(initial_tokens))
+    connection.execute(sa.delete(opaque_tokens))  # one that was revoked had its row taken away
     _keep_published(connection, wanted)
     queued = queue_for_all(connection, wanted.now)
     open_sessions = sessions.c.ended_at.is_(None), sessions.c.expires_at > wanted.now

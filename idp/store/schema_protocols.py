@@ -54,3 +54,14 @@ initial_tokens = sa.Table(
     _time("expires_at"),
     sqlite_with_rowid=False,
 )
+
+# Access tokens that say nothing by themselves: what a JWT would hold, by the hash of the token.
+opaque_tokens = sa.Table(
+    "opaque_tokens",
+    metadata,
+    _hash("hash", primary_key=True),
+    sa.Column("client_id", sa.String(255), nullable=False),
+    sa.Column("claims", sa.LargeBinary, nullable=False),
+    _time("expires_at"),
+    sqlite_with_rowid=False,
+)

@@ -24,7 +24,7 @@ from idp.store.schema import (
     sessions,
     spent_values,
 )
-from idp.store.schema_protocols import initial_tokens, pushed_requests
+from idp.store.schema_protocols import initial_tokens, opaque_tokens, pushed_requests
 
 STRETCH = 200  # rows looked at in one transaction: two milliseconds
 _DAY = 86_400.0
@@ -104,6 +104,7 @@ _EXPIRED: tuple[tuple[sa.Table, Callable[[float], Condition]], ...] = (
     (spent_values, lambda now: spent_values.c.expires_at < now),
     (attempts, lambda now: attempts.c.expires_at < now),  # empty by then, as if it had never been
     (revoked_tokens, lambda now: revoked_tokens.c.expires_at < now),
+    (opaque_tokens, lambda now: opaque_tokens.c.expires_at < now),
     (refresh_tokens, lambda now: refresh_tokens.c.expires_at < now - _DAY),
     (grants, _grants),
     (sessions, _sessions),

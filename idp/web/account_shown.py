@@ -97,7 +97,7 @@ class View:
 
 async def shown(server: Server, found: Overview, language: str) -> View:
     named = {access.client_id for access in found.apps} | {event.client_id for event in found.events}
-    clients = {client_id: await server.client(client_id) for client_id in named}
+    clients = {client_id: await server.known_client(client_id) for client_id in named}
     allowed = (_allowed(server, access, clients[access.client_id], language) for access in found.apps)
     apps = sorted(allowed, key=lambda app: app.name.casefold())
     return View(

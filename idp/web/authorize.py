@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from idp.protocol.client_documents import DocumentClient
 from idp.protocol.errors import Refused, Sent, Shown
 from idp.protocol.parameters import Parameters
 from idp.protocol.prompts import AskConsent, Facts, Issue, Login, Refuse, SelectAccount, Step, next_step
@@ -16,7 +17,8 @@ from idp.protocol.request import Asked, AuthorizationRequest, Target, as_sent, f
 from idp.store.authorization import NewCode, issue_code
 from idp.store.sessions import Known, know
 from idp.web import interaction
-from idp.web.context import Web, see_other, server_of, web_of
+from idp.web.client_documents import note_document
+from idp.web.context import Web, asking_network, see_other, server_of, web_of
 from idp.web.delivery import ToClient, deliver, refused
 from idp.web.forms import read_form, read_query
 from idp.web.front_channel import members_of
@@ -99,7 +101,10 @@ async def asked_again(http: Request, waiting: Waiting) -> Asked:
 
 async def target_of(http: Request, asked: Asked) -> Target:
     """Client and redirect URI, or Shown: from here on errors may be sent there."""
-    client = await server_of(http).client(asked.parameters.get("client_id"))
+    try:
+        client = await server_of(http).client(asked.parameters.get("client_id"), asking_network(http))
+    except Refused as refusal:
+        raise as_shown(refusal) from None
     return find_target(asked.parameters, client)
 
 
@@ -167,7 +172,10 @@ async def issue(
     sid = await server.database.write(issue_code, server.journal, new)
     if sid is None:
         raise used(request)
-    server.redirect_uses.note(request.client, request.target.redirect_uri, new.now)
+    if isinstance(request.client, DocumentClient):
+        await note_document(server, request.client)
+    else:
+        server.redirect_uses.note(request.client, request.target.redirect_uri, new.now)
     return await deliver(http, request.target, await members_of(server, new, sid))
 
 

@@ -72,6 +72,11 @@ def network_of(http: Request) -> str:
     return web_of(http).proxies.network_of(http.scope)
 
 
+def asking_network(http: Request) -> str:
+    """The same where clients may have to be fetched, whose share it is; else nobody asks, and it costs nothing."""
+    return network_of(http) if server_of(http).client_sources else ""
+
+
 def user_agent_of(http: Request) -> str | None:
     """What the browser calls itself, for a person's list of sessions: printable and of a length that can be kept."""
     said = http.headers.get("user-agent", "")[:255]

@@ -17,6 +17,8 @@ from idp.config.addresses import is_loopback_host
 from idp.protocol.client import Client
 from idp.web.foreign_host import ForeignHosts
 
+# The last one browser apps of the Model Context Protocol send with every request, for documents too.
+_MAY_SEND = b"Authorization, Content-Type, DPoP, If-None-Match, MCP-Protocol-Version"
 Content = Callable[[], tuple[bytes, str]]
 
 
@@ -135,7 +137,7 @@ async def _preflight(origin: str | None, send: Send) -> None:
         headers += [
             (b"access-control-allow-origin", origin.encode("latin-1")),
             (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
-            (b"access-control-allow-headers", b"Authorization, Content-Type, DPoP, If-None-Match"),
+            (b"access-control-allow-headers", _MAY_SEND),
             (b"access-control-max-age", b"600"),
         ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})

@@ -83,7 +83,7 @@ def _home(web: Web, waiting: Waiting) -> Response:
 
 
 def asker_of(client: Client) -> Asker:
-    return Asker(client.name, client.client_uri, client.logo_uri, client.policy_uri, client.tos_uri)
+    return Asker(client.name, client.client_uri, client.logo_uri, client.policy_uri, client.tos_uri, client.host)
 
 
 async def request_of(http: Request, waiting: Waiting) -> AuthorizationRequest | Response:

@@ -70,7 +70,7 @@ async def logout(http: Request) -> Response:
 async def logged_out(http: Request) -> Response:
     web = web_of(http)
     done = web.server.unseal(_DONE, http.query_params.get("t") or "", Leaving)
-    client = await web.server.client(done.client_id) if done else None
+    client = await web.server.known_client(done.client_id) if done else None
     return web.pages.page("logged-out", locale=locale_of(http), client=asker_of(client) if client else None)
 
 
@@ -125,7 +125,7 @@ async def _who_asks(http: Request, parameters: Parameters) -> tuple[Hint | None,
             expected="an ID token this server issued to the calling client",
             mend="Send the last ID token the client received; leave it out to have the person asked.",
         )
-    return hint, await server.client(hint.client_id if hint else client_id)
+    return hint, await server.known_client(hint.client_id if hint else client_id)
 
 
 def _return_address(parameters: Parameters, client: Client | None) -> str | None:
@@ -164,7 +164,7 @@ async def _also(http: Request, known: Known, asking: Client | None) -> tuple[str
     server = web_of(http).server
     joined = await server.database.read(sessions.joined_clients, known.session.id)
     others = [client_id for client_id in joined if asking is None or client_id != asking.client_id]
-    clients = [await server.client(client_id) for client_id in others]
+    clients = [await server.known_client(client_id) for client_id in others]
     return tuple(sorted(client.name for client in clients if client is not None))
 
 

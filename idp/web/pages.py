@@ -26,13 +26,17 @@ from idp.web.static import Static
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """The client as a person sees it. Addresses that are not fit to be shown are left out, not refused."""
+    """The client as a person sees it. Addresses that are not fit to be shown are left out, not refused.
+
+    ``host`` is set for a client that nobody registered: its name is its own word, and the host all that is certain.
+    """
 
     name: str
     client_uri: str | None = None
     logo_uri: str | None = None
     policy_uri: str | None = None
     tos_uri: str | None = None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ async def _access(server: Server, client: Client, account: Account, grant_id: st
 
 async def _client(http: Request) -> Client | None:
     server = server_of(http)
-    client = await server.client(server.settings.password_exchange_client)
+    client = await server.registered_client(server.settings.password_exchange_client)
     return None if client is None or client.disabled else client
 
 

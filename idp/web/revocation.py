@@ -10,8 +10,10 @@ from starlette.responses import Response
 
 from idp.grants.refresh_token import parse_refresh_token
 from idp.jose import JoseError
+from idp.keyring.opaque import hash_of, is_opaque
 from idp.protocol.client import Client
 from idp.server import Server
+from idp.store.opaque_tokens import revoke_kept
 from idp.store.tokens import family, revoke_family, revoke_token
 from idp.web.client_authentication import authenticate
 from idp.web.context import server_of
@@ -45,6 +47,10 @@ async def _revoke_refresh(server: Server, client: Client, handle: str, secret: b
 
 
 async def _revoke_access(server: Server, client: Client, text: str) -> None:
+    if is_opaque(text):
+        now = server.now()
+        await server.database.write(revoke_kept, server.journal, hash_of(text), client.client_id, now)
+        return
     try:
         claims = server.keyring.verify(text, typ=("at+jwt",)).claims
     except JoseError:

@@ -13,6 +13,7 @@ from idp.verify import Response as Fetched
 from idp.web.context import locale_of, server_of, web_of
 from idp.web.forms import json_response
 from idp.web.pages import Account
+from idp.web.protected_resources import with_pointer
 
 
 def sample_verifier(server: Server) -> Verifier:
@@ -44,7 +45,7 @@ async def hello(http: Request) -> Response:
             "why": str(refused),
             "do": f'T=$(idp token alice); curl -H "Authorization: Bearer $T" {server_of(http).issuer}/hello',
         }
-        headers = {"WWW-Authenticate": refused.www_authenticate(realm="hello")}
+        headers = {"WWW-Authenticate": with_pointer(server_of(http), refused.www_authenticate(realm="hello"))}
         return json_response(members, refused.status, headers)
     return json_response({"message": f"Hello, {token.subject}"})
 

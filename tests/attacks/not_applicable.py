@@ -8,7 +8,6 @@ _UPSTREAM = "no upstream sign-in"
 
 NOT_APPLICABLE: dict[str, str] = {
     "SF-03": "no sector_identifier_uri: every client sees the same public sub",
-    "SF-05": "client ids are registered names, never documents to fetch",
     "EN-03": "no reset, registration or passkey form",
     "EN-07": _FACTORS,
     "BF-07": _FACTORS,

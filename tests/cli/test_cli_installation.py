@@ -136,6 +136,14 @@ def test_a_wrong_setting_stops_every_command_with_its_line(idp: Idp, installed: 
         assert "write 'listen_port'" in said.err
 
 
+def test_check_prints_the_profile_and_what_it_changed(idp: Idp, installed: Path) -> None:
+    assert "profile" not in idp("check").out
+    set_to(installed / "idp.toml", profile='"mcp"', announce_resources="false")
+    said = idp("check").out
+    assert '    client_documents.mode = "any"\n' in said
+    assert "    announce_resources = false (the profile says otherwise)\n" in said
+
+
 def test_settings_are_found_where_they_are_said_to_be(
     idp: Idp, installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

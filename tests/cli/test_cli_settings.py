@@ -18,6 +18,7 @@ from idp.settings_rules import issuer_problem, key_encryption_problem
 
 REQUIRED = 'issuer = "https://id.example.com"\ndata_dir = "data"\n'
 
+_HOSTS = ("app.example.com", "*.example.org")
 # A legal value of each setting that is not its default: as TOML, as a variable, and what is read.
 OTHER: dict[str, tuple[str, str, Any]] = {
     "issuer": ('"https://other.example/id"', "https://other.example/id", "https://other.example/id"),
@@ -47,6 +48,15 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "account_page": ("false", "false", False),
     "implicit_and_hybrid": ("true", "true", True),
     "require_pushed_authorization_requests": ("true", "true", True),
+    "profile": ('"mcp"', "mcp", "mcp"),
+    "announce_resources": ("true", "true", True),
+    "client_documents.mode": ('"any"', "any", "any"),
+    "client_documents.hosts": ('["app.example.com", "*.example.org"]', "app.example.com,*.example.org", _HOSTS),
+    "client_documents.scopes": ('["openid"]', "openid", ("openid",)),
+    "client_documents.resources": ('["*"]', "*", ("*",)),
+    "client_documents.cache_least": ("30", "30s", 30),
+    "client_documents.cache_most": ('"1h"', "1h", 3600),
+    "client_documents.stale": ("0", "0", 0),
     "lifetimes.access_token": ('"10m"', "10m", 600),
     "lifetimes.id_token": ("60", "60", 60),
     "lifetimes.refresh_idle": ('"2h"', "7200", 7200),

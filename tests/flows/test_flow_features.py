@@ -47,6 +47,8 @@ TRACES: dict[str, tuple[str, ...]] = {
     "revocation": ("revocation",),
     "rp-initiated logout": ("end_session",),
     "back-channel logout": ("backchannel",),
+    "client id metadata documents": ("client_id_metadata_document_supported",),
+    "protected resource metadata": ("protected_resources",),
     "account page": (),
     "password exchange": ("api/token",),
     "dynamic registration": ("registration_endpoint",),
@@ -77,7 +79,8 @@ def clock() -> MovingClock:
 @asynccontextmanager
 async def offering(folder: Path, clock: MovingClock, *off: str) -> AsyncIterator[Provider]:
     kept = [feature for feature in FEATURES if feature.name not in off]
-    async with Provider(data_dir=folder, clock=clock, features=kept, registration__mode="open") as provider:
+    options = {"registration__mode": "open", "client_documents__mode": "any"}
+    async with Provider(data_dir=folder, clock=clock, features=kept, **options) as provider:
         if not off:
             await register(provider, WEB, BOUND)
         yield provider

@@ -156,10 +156,11 @@ async def test_a_token_shown_twice_or_in_the_query(provider: Provider) -> None:
 
 
 async def test_without_a_token_the_challenge_names_no_error(provider: Provider) -> None:
-    """RFC 6750 3.1."""
+    """RFC 6750 3.1, RFC 9728 5.1."""
+    pointer = f'resource_metadata="{provider.issuer}/.well-known/oauth-protected-resource"'
     for answer in (await provider.http.get("/userinfo"), await provider.http.post("/userinfo")):
         assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == 'Bearer realm="idp"'
+        assert answer.headers["www-authenticate"] == f'Bearer realm="idp", {pointer}'
 
 
 @pytest.mark.parametrize("change", ["junk", "cut", "longer", "id token", "basic", "two", "empty", "expired", "quoted"])

@@ -26,7 +26,7 @@ def contexts(
     text: str = "word", uri: str = "https://client.example/page"
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every page in every shape that shows more of it; each string is ``text``, each address ``uri``."""
-    asker = Asker(text, uri, uri, uri, uri)
+    asker = Asker(text, uri, uri, uri, uri, text)
     account = Account(text, text + "2")
     form = {"action": text, "t": text}
     own = Scope(text, text, text, {text: text, "email_verified": True})

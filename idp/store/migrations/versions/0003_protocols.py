@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash"),
         sqlite_with_rowid=False,
     )
+    _opaque_tokens()
     _registration()
 
 
@@ -58,8 +59,22 @@ def _registration() -> None:
     )
 
 
+def _opaque_tokens() -> None:
+    """Access tokens that are kept instead of signed."""
+    op.create_table(
+        "opaque_tokens",
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=255), nullable=False),
+        sa.Column("claims", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+        sqlite_with_rowid=False,
+    )
+
+
 def downgrade() -> None:
     op.drop_table("pushed_requests")
+    op.drop_table("opaque_tokens")
     op.drop_table("initial_tokens")
     for name in ("registrations_removed", "registrations_unused"):
         op.drop_index(name, "registrations")
