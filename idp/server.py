@@ -19,8 +19,10 @@ import msgspec
 from idp.jose import KeySetCaches
 from idp.keyring import Keyring
 from idp.keyring.issuing import Issuer
+from idp.keyring.subjects import subject_of
 from idp.outbound import Outbound
 from idp.outbound_kept import Kept
+from idp.protocol.acr import Levels
 from idp.protocol.authorization import Authorization
 from idp.protocol.claims import STANDARD_SCOPES
 from idp.protocol.client import Client, Resource, Scope
@@ -223,6 +225,8 @@ class Server:
             response_types=self.response_types,
             response_modes=self.response_modes,
             grant_types=frozenset(self.grants),
+            added=scopes,
+            levels=Levels.of(self.settings.acr),
             pushed_only=self.settings.require_pushed_authorization_requests,
         )
         self.registry = Registry(epoch, {}, resources, scopes, rules)
@@ -269,6 +273,10 @@ class Server:
         if authorization.client.registered:
             self.first_uses.note(authorization.client.client_id, authorization.now)
         return answer
+
+    def subject_of(self, client: Client, account_id: str) -> str:
+        """What ``client`` is told as ``sub``: the one way an account's id becomes one (OIDC Core 8)."""
+        return subject_of(self.keyring, client, account_id)
 
     def follow_refresh(self, secret: bytes) -> bytes:
         """The successor of a refresh secret: any node computes the same (decision 7)."""

@@ -164,9 +164,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 400
     templates_dir: Annotated[Path | None, _about("Folder whose pages override the built-in ones.")] = None
     locale: Annotated[Literal["en", "de"], _about("Language for people whose browser asks for none of ours.")] = "en"
-    acr: Annotated[dict[str, str], _about("Methods of a sign-in (amr, joined by a space) to the acr it earns.")] = (
-        msgspec.field(default_factory=lambda: {"pwd": "urn:idp:acr:pwd"})
-    )
+    acr: Annotated[
+        dict[str, str], _about("Methods of a sign-in (amr, joined by a space) to the acr it earns; weakest first.")
+    ] = msgspec.field(default_factory=lambda: {"pwd": "urn:idp:acr:pwd"})
     password_exchange_client: Annotated[
         str | None, _about("Client for which /api/token/ trades a password for tokens (deprecated bridge).")
     ] = None

@@ -26,6 +26,7 @@ ORDER = (
     "store",
     "keyring",
     "server",
+    "sector",
     "accounts",
     "grants",
     "web",

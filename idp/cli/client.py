@@ -37,9 +37,14 @@ def client() -> None:
 @click.option("--refresh/--no-refresh", default=True, show_default=True, help="May ask for refresh tokens.")
 @click.option("--scope", help=f"Words it may ask for. Default: {_SCOPE}.")
 @click.option("--resource", "resources", multiple=True, help="An API it may ask tokens for. May be repeated.")
+@click.option("--pairwise", is_flag=True, help="Tell it a sub of its own for each person, which no other app sees.")
+@click.option("--sector-identifier-uri", help="Lists redirect URIs of apps that see the same pairwise subs.")
 @pass_desk
-def add(desk: Desk, /, public: bool, native: bool, service: bool, refresh: bool, **members: Any) -> None:
+def add(
+    desk: Desk, /, public: bool, native: bool, service: bool, refresh: bool, pairwise: bool, **members: Any
+) -> None:
     """Register the app CLIENT_ID. Prints its secret once, where it has one."""
+    members["subject_type"] = "pairwise" if pairwise else "public"
     found = _described(members, public=public or native, native=native, service=service, refresh=refresh)
     flaws = client_flaws(found, algorithms=desk.settings().keys.algorithms)
     if flaws:

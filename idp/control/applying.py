@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from idp.control.breaking import with_breaks
-from idp.control.errors import ControlError
+from idp.control.errors import ControlError, refusal
 from idp.control.people import hash_password
 from idp.control.planning import Change, Drawing, PersonEntry, draw
 from idp.manifest import Manifest
 from idp.manifest_people import Person
+from idp.protocol.client import Client
+from idp.sector import check_sector
 from idp.server import Server
 from idp.store import applying
 from idp.store.applying import PutPerson, Stale
@@ -29,6 +31,7 @@ async def apply(server: Server, manifest: dict[str, Any], plan: bool = False) ->
         _refuse_unknown_resources(server, asked)
         await _refuse_changed_subjects(server, asked.people)
         drawing = await draw(server, asked)
+        await _refuse_foreign_sectors(server, drawing)
         changes = await with_breaks(server, drawing)
         if plan:
             return _answer(changes)
@@ -92,6 +95,18 @@ def _refuse_unknown_resources(server: Server, asked: Manifest) -> None:
                     expected=", ".join(sorted(known)),
                     mend=f'add [[resources]] with uri = "{uri}", or correct the client',
                 )
+
+
+async def _refuse_foreign_sectors(server: Server, drawing: Drawing) -> None:
+    """Asked again only where an address changed: everything else needs no network."""
+    for entry in drawing.clients:
+        if entry.before is None or _addresses(entry.before) != _addresses(entry.after):
+            for found in await check_sector(server, entry.after):
+                raise refusal(found, entry.name)
+
+
+def _addresses(client: Client) -> tuple[str | None, tuple[str, ...]]:
+    return client.sector_identifier_uri, client.redirect_uris
 
 
 async def _refuse_changed_subjects(server: Server, people: Sequence[Person]) -> None:

@@ -94,6 +94,8 @@ def _client(entry: Entry[Client], count: Count) -> Iterator[str]:
         yield from _asked_and_held(f"scope {word}", count(_holds(entry.name, "scope", word)))
     for uri in _lost(before.resources, after.resources):
         yield from _asked_and_held(f"resource {uri}", count(_holds(entry.name, "resources", uri)))
+    if _knows_by(before) != _knows_by(after):
+        yield "everybody is another sub to the app, and a stranger until it maps them anew"
     for word in ("id_token_signed_response_alg", "access_token_signed_response_alg"):
         yield from _algorithm("ID tokens" if word.startswith("id") else "access tokens", before, after, word)
     old, new = before.userinfo_signed_response_alg, after.userinfo_signed_response_alg
@@ -103,6 +105,11 @@ def _client(entry: Entry[Client], count: Count) -> Iterator[str]:
 
 def _answered(alg: str | None) -> str:
     return "JSON" if alg is None else f"a JWT signed {alg}"
+
+
+def _knows_by(client: Client) -> tuple[str, str | None]:
+    """What decides the sub of everybody at an app (OIDC Core 8)."""
+    return client.subject_type, client.sector if client.subject_type == "pairwise" else None
 
 
 def _holds(client_id: str, member: str, word: str) -> Callable[[Holding], bool]:

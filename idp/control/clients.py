@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from idp.control.errors import ControlError
+from idp.control.errors import ControlError, refusal
 from idp.manifest import MAX_SECRETS
 from idp.protocol.client import Client
 from idp.protocol.client_documents import looks_like_document
 from idp.protocol.registration import client_flaws
+from idp.sector import check_sector
 from idp.server import Server
 from idp.settings_network import reach
 from idp.store import registry, removal
@@ -45,9 +46,8 @@ async def add(server: Server, client: dict[str, Any]) -> dict[str, Any]:
         response_types=sorted(server.response_types),
         reach=reach(server.settings),
     )
-    for flaw in flaws:
-        found = flaw.problem
-        raise ControlError(found.rule, received=found.received, expected=found.expected, mend=found.mend)
+    for flaw in flaws or await check_sector(server, asked):
+        raise refusal(flaw)
     await server.database.write(registry.put_client, server.journal, asked, server.now())
     return {"client_id": asked.client_id, "client_secret": secret, "client": _shown(asked)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from idp.features.account import ACCOUNT
 from idp.features.authorization import AUTHORIZATION
 from idp.features.backchannel_logout import BACKCHANNEL_LOGOUT
+from idp.features.claims import CLAIMS_PARAMETER
 from idp.features.client_documents import CLIENT_DOCUMENTS
 from idp.features.clients import CLIENT_SECRET, CLIENT_SECRET_JWT, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
 from idp.features.feature import Endpoint, Feature, Job
@@ -12,6 +13,7 @@ from idp.features.form_post import FORM_POST
 from idp.features.implicit_and_hybrid import IMPLICIT_AND_HYBRID
 from idp.features.jarm import JARM
 from idp.features.logout import LOGOUT
+from idp.features.pairwise import PAIRWISE
 from idp.features.password_exchange import PASSWORD_EXCHANGE
 from idp.features.protected_resources import PROTECTED_RESOURCES
 from idp.features.pushed import PUSHED_REQUESTS
@@ -19,6 +21,7 @@ from idp.features.registration import REGISTRATION, REGISTRATION_MANAGEMENT
 from idp.features.request_objects import REQUEST_OBJECTS
 from idp.features.sample import SAMPLE
 from idp.features.signed_answers import JWT_INTROSPECTION, SIGNED_USERINFO
+from idp.features.step_up import STEP_UP
 from idp.features.token_exchange import TOKEN_EXCHANGE
 from idp.features.tokens import (
     AUTHORIZATION_CODE,
@@ -48,6 +51,9 @@ FEATURES: tuple[Feature, ...] = (
     INTROSPECTION,
     JWT_INTROSPECTION,
     REVOCATION,
+    CLAIMS_PARAMETER,
+    STEP_UP,
+    PAIRWISE,
     LOGOUT,
     BACKCHANNEL_LOGOUT,
     CLIENT_DOCUMENTS,

@@ -24,10 +24,8 @@ def _metadata(settings: Settings) -> Mapping[str, Any]:
         "id_token_signing_alg_values_supported": list(settings.keys.algorithms),
         "claim_types_supported": ["normal"],
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", *CLAIMS],
-        "acr_values_supported": sorted(set(settings.acr.values())),
         "ui_locales_supported": ["en", "de"],
         "display_values_supported": ["page"],
-        "claims_parameter_supported": False,
     }
 
 

@@ -7,6 +7,7 @@ import logging
 
 from idp.features.feature import Feature, Job
 from idp.outbound import OutboundError
+from idp.protocol.client import Client
 from idp.server import Server
 from idp.store.logout import Delivery, claim_due, settle
 
@@ -29,7 +30,7 @@ async def _deliver(server: Server, delivery: Delivery) -> None:
     if client is None:
         answer, tries = "the client is gone", len(_RETRY_SECONDS)
     else:
-        answer, tries = await _post(server, delivery, client.id_token_signed_response_alg), delivery.attempts
+        answer, tries = await _post(server, delivery, client), delivery.attempts
     now = server.now()
     next_try = now + _RETRY_SECONDS[tries] if tries < len(_RETRY_SECONDS) else None
     await server.database.write(settle, server.journal, delivery, now, answer, next_try)
@@ -46,7 +47,7 @@ async def _deliver(server: Server, delivery: Delivery) -> None:
     )
 
 
-async def _post(server: Server, delivery: Delivery, alg: str) -> str:
+async def _post(server: Server, delivery: Delivery, client: Client) -> str:
     """The status as text, or why there is none. Same ``jti`` at every try, fresh ``iat`` (section 2.4)."""
     now = int(server.now())
     claims = {
@@ -55,11 +56,11 @@ async def _post(server: Server, delivery: Delivery, alg: str) -> str:
         "iat": now,
         "exp": now + _TOKEN_SECONDS,
         "jti": delivery.jti,
-        "sub": delivery.account_id,
+        "sub": server.subject_of(client, delivery.account_id),
         "sid": delivery.sid,
         "events": {_EVENT: {}},
     }
-    token = await server.keyring.sign(alg, "logout+jwt", claims)
+    token = await server.keyring.sign(client.id_token_signed_response_alg, "logout+jwt", claims)
     try:
         answer = await server.outbound.post_form(delivery.uri, {"logout_token": token})
     except OutboundError as error:

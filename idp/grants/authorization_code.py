@@ -53,6 +53,8 @@ async def authorization_code(request: TokenRequest, server: Server) -> Authoriza
         auth_time=outcome.auth_time,
         amr=outcome.amr,
         sid=outcome.sid,
+        acr=outcome.acr,
+        claims=outcome.claims,
         nonce=outcome.nonce,
         id_token="openid" in scope,
         refresh_token=format_refresh_token(handle, secret) if earned else None,

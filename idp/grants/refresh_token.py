@@ -81,6 +81,8 @@ async def refresh_token(request: TokenRequest, server: Server) -> Authorization:
         auth_time=outcome.auth_time,
         amr=outcome.amr,
         sid=outcome.sid,
+        acr=outcome.acr,
+        claims=outcome.claims,
         id_token="openid" in scope,
         refresh_token=format_refresh_token(handle, server.follow_refresh(secret)),
     )

@@ -39,7 +39,7 @@ async def token_exchange(request: TokenRequest, server: Server) -> Authorization
         actor="" if act is None else str(act["sub"]),
     )
     await server.database.write(record_exchange, server.journal, exchange, request.now)
-    auth_time = subject.claims.get("auth_time")
+    auth_time, acr = subject.claims.get("auth_time"), subject.claims.get("acr")
     return Authorization(
         client=client,
         scope=scope,
@@ -49,6 +49,9 @@ async def token_exchange(request: TokenRequest, server: Server) -> Authorization
         grant_id=grant,
         account=account,
         auth_time=float(auth_time) if isinstance(auth_time, (int, float)) else None,
+        # Whoever is pairwise stays so down the line, and how they signed in stays true.
+        subject=str(subject.claims["sub"]),
+        acr=acr if isinstance(acr, str) else None,
         act=act,
         issued_token_type=ACCESS_TOKEN,
         lifetime=subject.claims["exp"] - request.now,

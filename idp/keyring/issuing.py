@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from idp.keyring.keyring import Keyring
+from idp.keyring.subjects import subject_of
 from idp.protocol import claims
+from idp.protocol.acr import Levels
 from idp.protocol.authorization import Authorization
 from idp.protocol.client import Resource
 from idp.settings import Settings
@@ -24,6 +26,7 @@ class Issuer:
 
     def __init__(self, settings: Settings, keyring: Keyring, random_id: Callable[[], str], keep: Keep) -> None:
         self._settings = settings
+        self._levels = Levels.of(settings.acr)
         self._keyring = keyring
         self._random_id = random_id
         self._keep = keep
@@ -37,7 +40,14 @@ class Issuer:
         targets = [resources[uri] for uri in auth.audience if uri in resources]
         lifetime = self._lifetime(auth, targets)
         expires_at = int(auth.now + lifetime)
-        members = claims.access_token(auth, issuer=self._settings.issuer, jti=self._random_id(), expires_at=expires_at)
+        members = claims.access_token(
+            auth,
+            issuer=self._settings.issuer,
+            jti=self._random_id(),
+            expires_at=expires_at,
+            subject=self._subject(auth),
+            acr=self._acr(auth),
+        )
         if any(target.access_token_format == "opaque" for target in targets):
             token = await self._keep(members)
         else:
@@ -58,16 +68,26 @@ class Issuer:
 
     async def _id_token(self, auth: Authorization, access_token: str | None) -> str:
         alg = auth.client.id_token_signed_response_alg
-        acr = self._settings.acr.get(" ".join(auth.amr))
         members = claims.id_token(
             auth,
             issuer=self._settings.issuer,
             expires_at=int(auth.now + self._settings.lifetimes.id_token),
-            acr=acr,
+            subject=self._subject(auth),
+            acr=self._acr(auth),
             alg=alg,
             access_token=access_token,
         )
         return await self._keyring.sign(alg, "JWT", members)
+
+    def _subject(self, auth: Authorization) -> str:
+        if auth.subject is not None:
+            return auth.subject
+        if auth.account is None:
+            return auth.client.client_id
+        return subject_of(self._keyring, auth.client, auth.account.id)
+
+    def _acr(self, auth: Authorization) -> str | None:
+        return auth.acr or self._levels.told(auth.amr)
 
     def _lifetime(self, auth: Authorization, targets: list[Resource]) -> float:
         asked = [

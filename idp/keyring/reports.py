@@ -120,6 +120,7 @@ def ended_by_loss() -> tuple[str, ...]:
         "and its family is not ended.",
         "Secrets of client_secret_jwt clients cannot be read: give each a new one (idp client secret add), "
         "or apply the file that holds it.",
+        "Apps with pairwise subjects hear another sub of everybody from now on: the secret they came from is lost.",
         "Access and ID tokens issued before stay valid until they expire: their public keys stay published.",
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from idp.protocol.claims_request import Wanted
 from idp.protocol.client import Account, Client
 
 
@@ -37,7 +38,6 @@ class Authorization(msgspec.Struct, frozen=True):
     code: str | None = None  # issued beside the ID token, which then vouches for it (OIDC Core 3.3.2.11)
     told: Mapping[str, Any] | None = None  # claims of the person that no access token will fetch (OIDC Core 5.4)
     lifetime: float | None = None  # of the access token; None = by resource, client, server
-
-    @property
-    def subject(self) -> str:
-        return self.account.id if self.account else self.client.client_id
+    acr: str | None = None  # what the sign-in earned; None = by ``amr``
+    subject: str | None = None  # as a token said that this one is given for; None = what the client knows the person by
+    claims: Wanted | None = None

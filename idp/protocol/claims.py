@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from authlib.oidc.core.util import create_half_hash
 
 from idp.protocol.authorization import Authorization
+from idp.protocol.claims_request import Wanted, Wish
 from idp.protocol.client import Account, Scope
 
 SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
@@ -35,19 +36,56 @@ STANDARD_SCOPES = frozenset({"openid", "offline_access", *SCOPE_CLAIMS})
 CLAIMS = tuple(dict.fromkeys(claim for claims in SCOPE_CLAIMS.values() for claim in claims))
 
 
-def userinfo(account: Account, scope: tuple[str, ...], added: Mapping[str, Scope]) -> dict[str, Any]:
-    """The claims of a person that these scopes open; what the account lacks is left out (OIDC Core 5.3.2)."""
-    known = {"preferred_username": account.username} | account.claims
-    names = (name for word in scope for name in SCOPE_CLAIMS.get(word) or (added[word].claims if word in added else ()))
-    return {"sub": account.id} | {name: known[name] for name in names if name in known}
+def opened_by(scopes: Iterable[str], added: Mapping[str, Scope]) -> dict[str, frozenset[str]]:
+    """Each claim that some of ``scopes`` open, with those that do."""
+    found: dict[str, frozenset[str]] = {}
+    for word in scopes:
+        for name in claims_of_scope(word, added):
+            found[name] = found.get(name, frozenset()) | {word}
+    return found
 
 
-def access_token(auth: Authorization, *, issuer: str, jti: str, expires_at: int) -> dict[str, Any]:
-    """RFC 9068 2.2. ``grant`` is ours: UserInfo and introspection look the grant up by it (decision 18)."""
+def claims_of_scope(word: str, added: Mapping[str, Scope]) -> tuple[str, ...]:
+    return SCOPE_CLAIMS.get(word) or (added[word].claims if word in added else ())
+
+
+def known_of(account: Account) -> dict[str, Any]:
+    """Every claim there is about a person. ``updated_at`` is kept by the server (OIDC Core 5.1)."""
+    changed = {} if account.updated_at is None else {"updated_at": int(account.updated_at)}
+    return {"preferred_username": account.username} | account.claims | changed
+
+
+def userinfo(
+    account: Account,
+    scope: tuple[str, ...],
+    added: Mapping[str, Scope],
+    wanted: Wanted | None = None,
+    *,
+    subject: str,
+) -> dict[str, Any]:
+    """The claims of a person that these scopes open, and those asked for one by one; what the account lacks is left
+    out (OIDC Core 5.3.2, 5.5)."""
+    known = known_of(account)
+    names = (name for word in scope for name in claims_of_scope(word, added))
+    told = {name: known[name] for name in names if name in known}
+    return {"sub": subject} | told | (wished(known, wanted.userinfo) if wanted else {})
+
+
+def wished(known: Mapping[str, Any], wishes: Mapping[str, Wish]) -> dict[str, Any]:
+    """Of what is ``known`` that which was asked for by name, and has a value asked for where one was."""
+    return {name: known[name] for name, wish in wishes.items() if name in known and wish.accepts(known[name])}
+
+
+def access_token(
+    auth: Authorization, *, issuer: str, jti: str, expires_at: int, subject: str, acr: str | None = None
+) -> dict[str, Any]:
+    """RFC 9068 2.2, with ``acr`` and ``auth_time`` for who asks how the person signed in (RFC 9470 6.1).
+
+    ``grant`` is ours: UserInfo and introspection look the grant up by it (decision 18)."""
     audience: str | list[str] = auth.audience[0] if len(auth.audience) == 1 else list(auth.audience)
     claims: dict[str, Any] = {
         "iss": issuer,
-        "sub": auth.subject,
+        "sub": subject,
         "aud": audience or issuer,
         "client_id": auth.client.client_id,
         "iat": int(auth.now),
@@ -57,6 +95,8 @@ def access_token(auth: Authorization, *, issuer: str, jti: str, expires_at: int)
     }
     if auth.auth_time is not None:
         claims["auth_time"] = int(auth.auth_time)
+    if acr is not None:
+        claims["acr"] = acr
     if auth.act is not None:
         claims["act"] = auth.act
     if auth.grant_id is not None:
@@ -67,13 +107,20 @@ def access_token(auth: Authorization, *, issuer: str, jti: str, expires_at: int)
 
 
 def id_token(
-    auth: Authorization, *, issuer: str, expires_at: int, acr: str | None, alg: str, access_token: str | None
+    auth: Authorization,
+    *,
+    issuer: str,
+    expires_at: int,
+    subject: str,
+    acr: str | None,
+    alg: str,
+    access_token: str | None,
 ) -> dict[str, Any]:
     """OIDC Core 2, 3.1.3.6 and 3.3.2.11: about this sign-in; the person's details are UserInfo's, where it can be
-    asked."""
+    asked, but for those asked for here by name (5.5)."""
     claims: dict[str, Any] = {
         "iss": issuer,
-        "sub": auth.subject,
+        "sub": subject,
         "aud": auth.client.client_id,
         "iat": int(auth.now),
         "exp": expires_at,
@@ -87,7 +134,9 @@ def id_token(
         "at_hash": _half_hash(access_token, alg),
         "c_hash": _half_hash(auth.code, alg),
     }
-    return dict(auth.told or {}) | claims | {name: value for name, value in optional.items() if value is not None}
+    named = wished(known_of(auth.account), auth.claims.id_token) if auth.account and auth.claims else {}
+    present = {name: value for name, value in optional.items() if value is not None}
+    return dict(auth.told or {}) | named | claims | present
 
 
 def _half_hash(value: str | None, alg: str) -> str | None:

@@ -12,6 +12,9 @@ from idp.protocol.uris import origin_of
 AuthMethod = Literal["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"]
 
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")  # everybody's own: they speak for nobody
+
+
 class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One client. Lists are tuples; URIs are compared as the exact strings given here (RFC 9700 2.1)."""
 
@@ -42,7 +45,10 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     contacts: tuple[str, ...] = ()
     initiate_login_uri: str | None = None
     default_max_age: int | None = None
+    default_acr_values: tuple[str, ...] = ()
     require_auth_time: bool = False
+    subject_type: Literal["public", "pairwise"] = "public"
+    sector_identifier_uri: str | None = None
     software_id: str | None = None
     software_version: str | None = None
     request_uris: tuple[str, ...] = ()  # where its request objects may be fetched (OIDC Registration 2)
@@ -89,6 +95,19 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return frozenset(filter(None, map(origin_of, self.redirect_uris))) | frozenset(self.allowed_origins)
 
     @property
+    def sector(self) -> str | None:
+        """Whom it shares pairwise subjects with, as the host that speaks for them (OIDC Core 8.1).
+
+        A client whose answers never leave the device has no such host, and is a sector of its own. None where several
+        hosts would speak."""
+        if self.sector_identifier_uri is not None:
+            return urlsplit(self.sector_identifier_uri).hostname
+        hosts = {host for uri in self.redirect_uris if (host := urlsplit(uri).hostname) and host not in _LOOPBACK}
+        if not hosts:
+            return f"client {self.client_id}"
+        return hosts.pop() if len(hosts) == 1 else None
+
+    @property
     def remembers_consent(self) -> bool:
         if self.remember_consent is not None:
             return self.remember_consent
@@ -120,9 +139,11 @@ class Resource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A person as the protocol sees them: ``id`` is the ``sub``, ``claims`` the standard claims of OIDC Core 5.1."""
+    """A person as the protocol sees them: ``id`` is ours and the public ``sub``, ``claims`` the standard claims of OIDC
+    Core 5.1 but for ``updated_at``, which is in Unix seconds."""
 
     id: str
     username: str
     claims: dict[str, Any]
     disabled: bool = False
+    updated_at: float | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from idp.protocol.acr import SIGN_IN
 from idp.protocol.client import Account
 from idp.protocol.request import AuthorizationRequest
 
@@ -25,16 +26,21 @@ class Consent(msgspec.Struct, frozen=True):
 
     scope: frozenset[str]
     resources: frozenset[str]
+    claims: frozenset[str] = frozenset()  # asked for one by one
 
-    def covers(self, scope: tuple[str, ...], resources: tuple[str, ...]) -> bool:
-        return self.scope.issuperset(scope) and self.resources.issuperset(resources)
+    def covers(self, request: AuthorizationRequest) -> bool:
+        return (
+            self.scope.issuperset(request.scope)
+            and self.resources.issuperset(request.resources)
+            and all(name in self.claims or self.scope & scopes for name, scopes in _beyond(request).items())
+        )
 
 
 class Facts(msgspec.Struct, frozen=True):
     """What is known when the decision is taken.
 
     ``signed_in`` and ``chosen`` name the session that was begun, or picked, for this very request; ``consented`` says
-    that the person just allowed exactly this request.
+    that the person just allowed exactly this request. ``subject`` is what this client knows the person by.
     """
 
     session: Session | None
@@ -43,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True):
     signed_in: str | None = None
     chosen: str | None = None
     consented: bool = False
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class AskConsent:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """``error`` is one of the words of OIDC Core 3.1.2.6."""
+    """``error`` is one of the words of OIDC Core 3.1.2.6, or ``unmet_authentication_requirements``."""
 
     error: str
     reason: str
@@ -78,8 +85,11 @@ Step = Login | SelectAccount | AskConsent | Refuse | Issue
 
 def next_step(request: AuthorizationRequest, facts: Facts, now: float) -> Step:
     """The next page, or the answer. ``prompt=none`` turns each page into its error."""
-    if _another_person_signed_in(request, facts):
-        return Refuse("login_required", "someone else signed in than id_token_hint names")
+    if (stranger := _another_person_signed_in(request, facts)) is not None:
+        return Refuse("login_required", f"someone else signed in than {stranger} names")
+    unmet = _why_unmet(request, facts)
+    if unmet is not None:
+        return Refuse("unmet_authentication_requirements", unmet)
     login = _why_login(request, facts, now)
     if login is not None:
         return Refuse("login_required", login) if "none" in request.prompt else Login(login)
@@ -98,8 +108,8 @@ def _why_login(request: AuthorizationRequest, facts: Facts, now: float) -> str |
     session, account = facts.session, facts.account
     if session is None or account is None or account.disabled:
         return "nobody is signed in"
-    if request.hint is not None and request.hint.subject != account.id:
-        return "id_token_hint names another person than the one signed in"
+    if (stranger := _unlike(request, facts.subject or account.id)) is not None:
+        return f"{stranger} names another person than the one signed in"
     # Signed in for this very request is as fresh as any rule below can ask for.
     if facts.signed_in == session.id:
         return None
@@ -107,14 +117,40 @@ def _why_login(request: AuthorizationRequest, facts: Facts, now: float) -> str |
         return "prompt=login asks for the password again"
     if request.max_age is not None and now - session.auth_time >= request.max_age:
         return f"max_age={request.max_age}, last sign-in was {int(now - session.auth_time)} s ago"
+    # What is only preferred is no reason for prompt=none to fail.
+    acr = request.acr
+    if acr is not None and not acr.met_by(session.amr) and (acr.necessary or "none" not in request.prompt):
+        return f"the app asks for acr {' or '.join(acr.values)}" if acr.met_by(SIGN_IN) else None
     return None
 
 
-def _another_person_signed_in(request: AuthorizationRequest, facts: Facts) -> bool:
+def _another_person_signed_in(request: AuthorizationRequest, facts: Facts) -> str | None:
     """OIDC Core 3.1.2.1: the hint was not met even by a fresh sign-in; asking again would go round in circles."""
-    if request.hint is None or facts.session is None or facts.signed_in != facts.session.id:
-        return False
-    return facts.session.account_id != request.hint.subject
+    if facts.session is None or facts.signed_in != facts.session.id:
+        return None
+    return _unlike(request, facts.subject or facts.session.account_id)
+
+
+def _unlike(request: AuthorizationRequest, subject: str) -> str | None:
+    """Which parameter names another person than this one (OIDC Core 3.1.2.1, 5.5.1)."""
+    if request.hint is not None and request.hint.subject != subject:
+        return "id_token_hint"
+    people = request.claims.subjects if request.claims is not None else None
+    return "claims" if people is not None and subject not in people else None
+
+
+def _why_unmet(request: AuthorizationRequest, facts: Facts) -> str | None:
+    """OIDC Core 5.5.1.1: what is necessary and out of reach fails at once; nobody signs in for nothing."""
+    acr, session = request.acr, facts.session
+    if acr is None or not acr.necessary or (session is not None and acr.met_by(session.amr)):
+        return None
+    if acr.met_by(SIGN_IN) and (session is None or facts.signed_in != session.id):
+        return None
+    return f"acr {' or '.join(acr.values)[:200]}, which a sign-in here does not reach"
+
+
+def _beyond(request: AuthorizationRequest) -> dict[str, frozenset[str]]:
+    return {} if request.claims is None else request.claims.beyond
 
 
 def _why_consent(request: AuthorizationRequest, facts: Facts) -> str | None:
@@ -126,7 +162,7 @@ def _why_consent(request: AuthorizationRequest, facts: Facts) -> str | None:
         return None
     if facts.consent is None:
         return "this app was not allowed before"
-    if not facts.consent.covers(request.scope, request.resources):
+    if not facts.consent.covers(request):
         return "the app asks for more than was allowed before"
     return None
 

@@ -27,6 +27,7 @@ from idp.protocol.registration_parts import (
 )
 from idp.protocol.registration_requests import request_flaws
 from idp.protocol.registration_responses import answering, offered, pair_flaws, registrable, response_type_flaws
+from idp.protocol.registration_subjects import subject_flaws
 from idp.protocol.registration_uris import (
     origin_problem,
     redirect_uri_problem,
@@ -48,6 +49,7 @@ _WEB_URIS = (
     "tos_uri",
     "backchannel_logout_uri",
     "initiate_login_uri",
+    "sector_identifier_uri",
 )
 
 
@@ -70,6 +72,7 @@ def client_flaws(
             key_flaws(client, reach),
             signing_flaws(client, algorithms),
             request_flaws(client),
+            subject_flaws(client),
             _ours(client),
         )
     )

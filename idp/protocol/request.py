@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
 
-from idp.protocol.client import Client, Resource
+from idp.protocol.acr import NO_LEVELS, AcrRequest, Levels
+from idp.protocol.claims_request import ClaimsRequest
+from idp.protocol.client import Client, Resource, Scope
 from idp.protocol.errors import Refused, Sent, Shown, visible
 from idp.protocol.parameters import Parameters
 from idp.protocol.response_modes import default_mode, mode_of
@@ -83,6 +85,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     acr_values: tuple[str, ...] = ()
     ui_locales: tuple[str, ...] = ()
     display: str | None = None
+    claims: ClaimsRequest | None = None
+    acr: AcrRequest | None = None
     once: Once | None = None
 
     @property
@@ -109,6 +113,8 @@ class Rules:
     response_modes: frozenset[str]
     grant_types: frozenset[str]
     pushed_only: bool = False  # every client pushes its requests first (RFC 9126 5)
+    added: Mapping[str, Scope] = field(default_factory=dict)  # scopes of the operator's own
+    levels: Levels = NO_LEVELS
 
 
 @dataclass(frozen=True, slots=True)

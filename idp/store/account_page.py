@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from idp.protocol.claims_request import wanted_of
 from idp.store import sessions as store_sessions
 from idp.store.audit import Journal
 from idp.store.schema import accounts, audit, consents, grants, refresh_tokens, sessions
@@ -37,6 +38,7 @@ class Access(msgspec.Struct, frozen=True):
     client_id: str
     scope: frozenset[str]
     resources: frozenset[str]
+    claims: frozenset[str]  # allowed one by one
     first_allowed: float | None
     last_used: float | None
 
@@ -75,6 +77,7 @@ _HELD = (
         grants.c.client_id,
         grants.c.scope,
         grants.c.resources,
+        grants.c.claims,
         sa.func.sum(sa.case((_LIVE, 1), else_=0)).label("live"),
         sa.func.min(grants.c.created_at).label("first"),
         sa.func.max(grants.c.created_at).label("last"),
@@ -82,7 +85,7 @@ _HELD = (
     )
     .outerjoin(refresh_tokens, refresh_tokens.c.grant_id == grants.c.id)
     .where(grants.c.account_id == sa.bindparam("account"))
-    .group_by(grants.c.client_id, grants.c.scope, grants.c.resources)
+    .group_by(grants.c.client_id, grants.c.scope, grants.c.resources, grants.c.claims)
 )
 _ALLOWED = sa.select(consents).where(consents.c.account_id == sa.bindparam("account"))
 _NEWEST = (
@@ -203,13 +206,17 @@ def _apps(connection: Connection, account_id: str, now: float) -> tuple[Access, 
     for client_id in sorted({*allowed, *(row["client_id"] for row in groups if row["live"])}):
         consent = allowed.get(client_id)
         mine = [row for row in groups if row["client_id"] == client_id]
-        holding = [row for row in mine if row["live"]] + ([consent] if consent else [])
+        live = [row for row in mine if row["live"]]
+        holding = live + ([consent] if consent else [])
         used = [row[name] for row in mine for name in ("last", "refreshed")] + [signed_on.get(client_id)]
         found.append(
             Access(
                 client_id,
                 frozenset(word for row in holding for word in row["scope"].split()),
                 frozenset(uri for row in holding for uri in row["resources"].split()),
+                frozenset((consent["claims"] or "").split() if consent else ()).union(
+                    *(wanted.names for row in live if (wanted := wanted_of(row["claims"])))
+                ),
                 consent["created_at"] if consent else min(row["first"] for row in holding),
                 max((at for at in used if at is not None), default=None),
             )

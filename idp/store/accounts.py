@@ -44,6 +44,7 @@ def account_of(row: Any, prefix: str = "") -> Account:
         username=row[f"{prefix}username"],
         claims=msgspec.json.decode(row[f"{prefix}claims"]),
         disabled=row[f"{prefix}disabled_at"] is not None,
+        updated_at=row[f"{prefix}updated_at"],
     )
 
 

@@ -45,6 +45,7 @@ class NewCode(msgspec.Struct, frozen=True):
     transaction_expires_at: float = 0.0
     consented: bool = False
     remember: bool = False
+    acr: str | None = None
 
 
 def code_hash(code: str) -> bytes:
@@ -85,6 +86,8 @@ def issue_code(connection: Connection, journal: Journal, new: NewCode) -> str | 
             "created_at": now,
             "expires_at": now + new.grant_lifetime if offline else known.session.expires_at,
             "revoked_at": None,
+            "claims": request.claims.wanted.stored() if request.claims is not None else None,
+            "acr": new.acr,
         },
     )
     if new.code is not None:
@@ -154,6 +157,7 @@ def _write_consent(connection: Connection, journal: Journal, new: NewCode) -> No
         account_id=account_id,
         scope=" ".join(request.scope),
         remembered=new.remember,
+        **({"claims": " ".join(beyond)} if (beyond := _beyond(request)) else {}),
     )
     if not new.remember:
         return
@@ -162,8 +166,15 @@ def _write_consent(connection: Connection, journal: Journal, new: NewCode) -> No
     # Read here and not from the facts, and after a write, which holds the row: another tab may have allowed something
     # else, or be about to, or be taking it away.
     connection.execute(_REMEMBER, fresh)
-    before = connection.execute(sa.select(consents.c.scope, consents.c.resources).where(key)).one()
+    before = connection.execute(sa.select(consents).where(key)).one()
     scope = {*request.scope, *before.scope.split()}
     resources = {*request.resources, *before.resources.split()}
+    claims = {*_beyond(request), *(before.claims or "").split()}
     values = {"scope": " ".join(sorted(scope)), "resources": " ".join(sorted(resources)), "updated_at": new.now}
+    values["claims"] = " ".join(sorted(claims)) or None
     connection.execute(sa.update(consents).where(key).values(values))
+
+
+def _beyond(request: AuthorizationRequest) -> list[str]:
+    """Claims the person was asked for beside the scopes."""
+    return sorted(request.claims.beyond) if request.claims is not None else []

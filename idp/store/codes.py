@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from idp.protocol.claims_request import Wanted, wanted_of
 from idp.protocol.client import Account, Client
 from idp.protocol.errors import Refused, invalid_grant, visible
 from idp.protocol.prompts import may_act
@@ -27,6 +28,8 @@ _CODE = Prepared(
         grants.c.amr,
         grants.c.auth_time,
         grants.c.sid,
+        grants.c.claims,
+        grants.c.acr,
         grants.c.revoked_at,
         grants.c.expires_at.label("grant_expires_at"),
         sessions.c.ended_at,
@@ -34,6 +37,7 @@ _CODE = Prepared(
         accounts.c.username.label("account_username"),
         accounts.c.claims.label("account_claims"),
         accounts.c.disabled_at.label("account_disabled_at"),
+        accounts.c.updated_at.label("account_updated_at"),
     )
     .join(grants, grants.c.id == codes.c.grant_id)
     .join(accounts, accounts.c.id == grants.c.account_id)
@@ -64,6 +68,8 @@ class Grant(msgspec.Struct, frozen=True):
     auth_time: float
     sid: str | None
     nonce: str | None = None
+    claims: Wanted | None = None
+    acr: str | None = None
 
 
 class Redemption(msgspec.Struct, frozen=True):
@@ -130,6 +136,8 @@ def grant_of(row: Any, *, nonce: str | None = None) -> Grant:
         auth_time=row["auth_time"],
         sid=row["sid"],
         nonce=nonce,
+        claims=wanted_of(row["claims"]),
+        acr=row["acr"],
     )
 
 

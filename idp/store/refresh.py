@@ -29,6 +29,8 @@ _FAMILY = Prepared(
         grants.c.amr,
         grants.c.auth_time,
         grants.c.sid,
+        grants.c.claims,
+        grants.c.acr,
         grants.c.revoked_at,
         grants.c.expires_at.label("grant_expires_at"),
         sa.case((grants.c.offline.is_(True), None), else_=sessions.c.ended_at).label("ended_at"),
@@ -36,6 +38,7 @@ _FAMILY = Prepared(
         accounts.c.username.label("account_username"),
         accounts.c.claims.label("account_claims"),
         accounts.c.disabled_at.label("account_disabled_at"),
+        accounts.c.updated_at.label("account_updated_at"),
     )
     .join(grants, grants.c.id == refresh_tokens.c.grant_id)
     .join(accounts, accounts.c.id == grants.c.account_id)

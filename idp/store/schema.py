@@ -100,6 +100,7 @@ consents = sa.Table(
     sa.Column("resources", sa.Text, nullable=False),
     _time("updated_at"),
     _time("created_at", nullable=True),  # null where schema 0001 wrote it
+    sa.Column("claims", sa.Text),  # names allowed one by one (OIDC Core 5.5); null where older schemas wrote it
     sqlite_with_rowid=False,
 )
 

@@ -25,8 +25,10 @@ _KNOWN = Prepared(
         accounts.c.username.label("account_username"),
         accounts.c.claims.label("account_claims"),
         accounts.c.disabled_at.label("account_disabled_at"),
+        accounts.c.updated_at.label("account_updated_at"),
         consents.c.scope.label("consent_scope"),
         consents.c.resources.label("consent_resources"),
+        consents.c.claims.label("consent_claims"),
         session_clients.c.sid,
     )
     .join(accounts, accounts.c.id == sessions.c.account_id)
@@ -58,6 +60,7 @@ class Known(msgspec.Struct, frozen=True):
     consent: Consent | None
     sid: str | None
     stale: bool  # `last_seen` is due to be written
+    subject: str | None = None  # what that client knows the person by, where it is not the account's own id
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,11 @@ def know(connection: Connection, cookie: str, client_id: str, now: float, idle: 
         return None
     consent = None
     if row["consent_scope"] is not None:
-        consent = Consent(frozenset(row["consent_scope"].split()), frozenset(row["consent_resources"].split()))
+        consent = Consent(
+            frozenset(row["consent_scope"].split()),
+            frozenset(row["consent_resources"].split()),
+            frozenset((row["consent_claims"] or "").split()),
+        )
     account = account_of(row, "account_")
     amr = tuple(row["amr"].split())
     session = Session(row["id"], row["account_id"], row["auth_time"], amr, row["expires_at"])

@@ -13,13 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.crud import REQUIRED
 
 _SQLITE = sqlite.dialect()
 _CONVERTED = (sa.DateTime, sa.Date, sa.Time, sa.JSON, sa.Enum, sa.Numeric)
 
 
 class Prepared:
-    """One statement with named parameters; an INSERT takes every column of its table."""
+    """One statement with named parameters; an INSERT takes every column of its table, null where one is not given."""
 
     __slots__ = ("_fixed", "_names", "_sql", "_statement", "_wanted")
 
@@ -32,7 +33,12 @@ class Prepared:
         self._sql = str(compiled)
         self._wanted = tuple(compiled.positiontup or ())
         # Values written into the statement itself, such as the 1 of "generation + 1".
-        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        # What the caller has to give stands there as a mark, which SQLite would store as a number.
+        self._fixed = {
+            name: value for name, value in compiled.params.items() if value is not None and value is not REQUIRED
+        }
+        if isinstance(statement, sa.Insert):
+            self._fixed |= {column.key: None for column in statement.table.c if column.nullable}
         self._names = _result_names(statement)
 
     def first(self, connection: Connection, parameters: Mapping[str, Any]) -> dict[str, Any] | None:

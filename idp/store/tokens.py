@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from idp.protocol.claims_request import Wanted, wanted_of
 from idp.protocol.client import Account
 from idp.protocol.prompts import may_act
 from idp.store.accounts import account_of
@@ -20,10 +21,12 @@ _GRANT = Prepared(
     sa.select(
         grants.c.revoked_at,
         grants.c.expires_at,
+        grants.c.claims,
         accounts.c.id.label("account_id"),
         accounts.c.username.label("account_username"),
         accounts.c.claims.label("account_claims"),
         accounts.c.disabled_at.label("account_disabled_at"),
+        accounts.c.updated_at.label("account_updated_at"),
         revoked_tokens.c.jti.label("revoked_jti"),
     )
     .join(accounts, accounts.c.id == grants.c.account_id)
@@ -56,6 +59,7 @@ class Standing:
     """A token that may still act; ``account`` is None for a client acting for itself."""
 
     account: Account | None
+    claims: Wanted | None = None  # asked for one by one, beside the scopes
 
 
 def standing(connection: Connection, grant_id: str | None, jti: str) -> Standing | None:
@@ -67,7 +71,7 @@ def standing(connection: Connection, grant_id: str | None, jti: str) -> Standing
     if row is None or row["revoked_at"] is not None or row["revoked_jti"] is not None:
         return None
     account = account_of(row, "account_")
-    return None if may_act(account, client_disabled=False) else Standing(account)
+    return None if may_act(account, client_disabled=False) else Standing(account, wanted_of(row["claims"]))
 
 
 def family(connection: Connection, handle: str) -> Any | None:

@@ -48,6 +48,29 @@ class VerifiedToken:
             message = f"the token lacks the scope {' '.join(missing)}; it has {shown(have) or 'none'}"
             raise Refused("scope", message, received=have, expected=need, scope=scopes)
 
+    def require_authentication(
+        self, now: float, *, acr_values: Sequence[str] = (), max_age: float | None = None, leeway: float = 0
+    ) -> None:
+        """``Refused`` (``authentication``) unless the person signed in by one of ``acr_values`` and no longer than
+        ``max_age`` seconds ago, ``leeway`` aside (RFC 9470 section 3)."""
+        acr = self.claims.get("acr")
+
+        def refused(message: str, have: str, need: str) -> Refused:
+            return Refused(
+                "authentication", message, received=have, expected=need, acr_values=acr_values, max_age=max_age
+            )
+
+        if acr_values and (not isinstance(acr, str) or acr not in acr_values):
+            need, have = " or ".join(acr_values), shown(acr) if "acr" in self.claims else "missing"
+            raise refused(f"the sign-in was of acr {have}, this needs {need}", have, need)
+        if max_age is None:
+            return
+        signed_in = _moment(self.claims, "auth_time")
+        if signed_in is None or now - signed_in > max_age + leeway:
+            have = "missing" if signed_in is None else f"{duration(now - signed_in)} ago"
+            message = f"the sign-in was {have}, this needs one of the last {duration(max_age)}"
+            raise refused(message, have, duration(max_age))
+
 
 def _check_issuer(claims: Mapping[str, Any], expected: Expected) -> None:
     """Compare ``iss`` letter by letter: no slash, case or port is forgiven (RFC 8725 section 3.8)."""

@@ -1,9 +1,14 @@
 """A refused token: one value for the machine, the person and the HTTP answer (RFC 6750 section 3)."""
 
+import math
 from collections.abc import Sequence
 
 _STATUS = {"scope": 403, "malformed_request": 400, "keys_unavailable": 503}
-_ERROR = {"scope": "insufficient_scope", "malformed_request": "invalid_request"}
+_ERROR = {
+    "scope": "insufficient_scope",
+    "malformed_request": "invalid_request",
+    "authentication": "insufficient_user_authentication",
+}
 _SILENT = frozenset({"missing_token", "keys_unavailable"})
 _DESCRIPTION_LIMIT = 300
 
@@ -13,9 +18,10 @@ class Refused(Exception):
 
     ``reason``: ``missing_token``, ``malformed_request``, ``malformed``, ``too_large``, ``algorithm``,
     ``critical``, ``typ``, ``issuer``, ``unknown_key``, ``keys_unavailable``, ``signature``, ``claim``,
-    ``audience``, ``subject``, ``expired``, ``not_yet_valid``, ``future`` or ``scope``. ``str()`` is a
-    sentence fit for the caller of the API; ``received`` and ``expected`` are the two values that differ,
-    where there are such. ``scope`` lists what the resource asked for.
+    ``audience``, ``subject``, ``expired``, ``not_yet_valid``, ``future``, ``scope`` or ``authentication`` (the
+    person has to sign in again, or by stronger means). ``str()`` is a sentence fit for the caller of the API;
+    ``received`` and ``expected`` are the two values that differ, where there are such. ``scope``, ``acr_values``
+    and ``max_age`` are what the resource asked for.
     """
 
     def __init__(
@@ -26,12 +32,16 @@ class Refused(Exception):
         received: str | None = None,
         expected: str | None = None,
         scope: Sequence[str] = (),
+        acr_values: Sequence[str] = (),
+        max_age: float | None = None,
     ):
         super().__init__(message)
         self.reason = reason
         self.received = received
         self.expected = expected
         self.scope = tuple(scope)
+        self.acr_values = tuple(acr_values)
+        self.max_age = max_age
 
     @property
     def status(self) -> int:
@@ -54,6 +64,11 @@ class Refused(Exception):
             values |= {"error": self.error, "error_description": str(self)[:_DESCRIPTION_LIMIT]}
             if self.scope:
                 values["scope"] = " ".join(self.scope)
+            # RFC 9470 section 3: the client sends both in its next authorization request.
+            if self.acr_values:
+                values["acr_values"] = " ".join(self.acr_values)
+            if self.max_age is not None:
+                values["max_age"] = str(math.floor(self.max_age))
         return ("Bearer " + ", ".join(f'{name}="{_plain(value)}"' for name, value in values.items())).rstrip()
 
 

@@ -85,26 +85,52 @@ class Verifier:
         if not self._typ or not 0 <= self._expected.leeway <= 300 or not self._cooldown >= 0:
             raise ValueError("typ must name a type, leeway be 0 to 300 seconds, cooldown not be negative")
 
-    async def verify(self, token: str, scopes: Iterable[str] = ()) -> VerifiedToken:
+    async def verify(
+        self,
+        token: str,
+        scopes: Iterable[str] = (),
+        *,
+        acr_values: Iterable[str] = (),
+        max_age: float | None = None,
+    ) -> VerifiedToken:
         """The verified token, or ``Refused``; ``scopes`` must all be in it (else status 403).
+
+        ``acr_values`` and ``max_age`` say how the person must have signed in, and how many seconds ago at most;
+        otherwise the answer asks for a step-up (RFC 9470).
 
         Never blocks the event loop: where keys must be fetched, a thread does it.
         """
         signed = self._read(token)
         try:
             key = await self._keys.find(signed.token.header)
-            return _verified(signed.proved_by(key), scopes)
+            verified = _verified(signed.proved_by(key), scopes)
         except JoseError as error:
             raise _refusal(error) from error
+        return self._signed_in(verified, acr_values, max_age)
 
-    def verify_sync(self, token: str, scopes: Iterable[str] = ()) -> VerifiedToken:
+    def verify_sync(
+        self,
+        token: str,
+        scopes: Iterable[str] = (),
+        *,
+        acr_values: Iterable[str] = (),
+        max_age: float | None = None,
+    ) -> VerifiedToken:
         """``verify`` for code without an event loop; it waits where keys must be fetched."""
         signed = self._read(token)
         try:
             key = self._keys.find_blocking(signed.token.header)
-            return _verified(signed.proved_by(key), scopes)
+            verified = _verified(signed.proved_by(key), scopes)
         except JoseError as error:
             raise _refusal(error) from error
+        return self._signed_in(verified, acr_values, max_age)
+
+    def _signed_in(self, verified: VerifiedToken, acr_values: Iterable[str], max_age: float | None) -> VerifiedToken:
+        accepted = _listed(acr_values)
+        if accepted or max_age is not None:
+            leeway = self._expected.leeway
+            verified.require_authentication(self._clock(), acr_values=accepted, max_age=max_age, leeway=leeway)
+        return verified
 
     def _read(self, token: str) -> SignedToken:
         # The claims are judged before the signature: what they say can only lead to a refusal here, and a

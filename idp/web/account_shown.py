@@ -11,10 +11,11 @@ from functools import lru_cache
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 
+from idp.protocol.claims import opened_by
 from idp.protocol.client import Client
 from idp.server import Server
 from idp.store.account_page import Access, Happened, OpenSession, Overview
-from idp.web.pages import Resource, Scope
+from idp.web.pages import SINGLE, Resource, Scope
 from idp.web.shown import destination
 from idp.web.user_agent import Device, device_of
 
@@ -123,12 +124,16 @@ def _allowed(server: Server, access: Access, client: Client | None, language: st
     goals = [destination(uri) for uri in client.redirect_uris] if client else []
     hosts = dict.fromkeys(goal.name if goal.kind != "app" else f"{goal.name}:" for goal in goals)
     own = registry.scopes
+    single = sorted(access.claims - opened_by(access.scope, own).keys())
     words = sorted(access.scope, key=lambda word: (word not in _FIRST, _FIRST.get(word, 0), word))
     return Allowed(
         access.client_id,
         client.name if client else access.client_id,
         tuple(hosts)[:_HOSTS],
-        tuple(Scope(word, description=own[word].description if word in own else "") for word in words),
+        (
+            *(Scope(word, description=own[word].description if word in own else "") for word in words),
+            *([Scope(SINGLE, data=dict.fromkeys(single, ""))] if single else []),
+        ),
         tuple(
             Resource(uri, registry.resources[uri].name) for uri in sorted(access.resources) if uri in registry.resources
         ),

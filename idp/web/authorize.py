@@ -59,19 +59,32 @@ async def advance(http: Request, asked: Asked, waiting: Waiting | None) -> Respo
         known = await known_of(http, request)
         step = next_step(request, facts_of(known, waiting), server_of(http).now())
         if isinstance(step, Refuse):
-            raise Sent(
-                step.error,
-                "The person has to act first.",
-                rule="OpenID Connect Core 3.1.2.6",
-                received=step.reason,
-                expected="the right person signed in, who allowed this app before, so that no page is needed",
-                mend="Send the request again without prompt=none, and let the person answer the page.",
-            )
+            raise _refusal(step)
     except Sent as refusal:
         return await refused(http, target, refusal)
     if isinstance(step, Issue) and known is not None:
         return await issue(http, request, known, waiting)
     return _to_page(http, step, asked, waiting)
+
+
+def _refusal(step: Refuse) -> Sent:
+    if step.error == "unmet_authentication_requirements":
+        return Sent(
+            step.error,
+            "No sign-in here reaches the acr that is asked for.",
+            rule="OpenID Connect Core 5.5.1.1, RFC 9470 5",
+            received=step.reason,
+            expected="one of acr_values_supported in discovery",
+            mend="Ask for another acr, or give the methods of a sign-in that acr in the setting acr.",
+        )
+    return Sent(
+        step.error,
+        "The person has to act first.",
+        rule="OpenID Connect Core 3.1.2.6",
+        received=step.reason,
+        expected="the right person signed in, who allowed this app before, so that no page is needed",
+        mend="Send the request again without prompt=none, and let the person answer the page.",
+    )
 
 
 async def asked_of(http: Request, parameters: Parameters, via: Iterable[str] = (), began: float | None = None) -> Asked:
@@ -135,7 +148,10 @@ async def known_of(http: Request, request: AuthorizationRequest) -> Known | None
         return None
     server = web.server
     idle = server.settings.lifetimes.session_idle
-    return await server.database.read(know, cookie, request.client.client_id, server.now(), idle)
+    known = await server.database.read(know, cookie, request.client.client_id, server.now(), idle)
+    if known is None or request.client.subject_type == "public":
+        return known
+    return msgspec.structs.replace(known, subject=server.subject_of(request.client, known.account.id))
 
 
 def facts_of(known: Known | None, waiting: Waiting | None, *, consented: bool = False) -> Facts:
@@ -146,6 +162,7 @@ def facts_of(known: Known | None, waiting: Waiting | None, *, consented: bool = 
         signed_in=waiting.signed_in if waiting else None,
         chosen=waiting.chosen if waiting else None,
         consented=consented,
+        subject=known.subject if known else None,
     )
 
 
@@ -168,6 +185,7 @@ async def issue(
         transaction_expires_at=waiting.expires_at if waiting else 0.0,
         consented=consented,
         remember=request.client.remembers_consent,
+        acr=server.rules.levels.told(known.session.amr, request.acr.values if request.acr else ()),
     )
     sid = await server.database.write(issue_code, server.journal, new)
     if sid is None:

@@ -8,7 +8,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from idp.protocol.claims import SCOPE_CLAIMS, userinfo
+from idp.protocol.claims import claims_of_scope
+from idp.protocol.claims import known_of as claims_of_account
 from idp.protocol.errors import Sent, Shown, visible
 from idp.protocol.prompts import AskConsent, Issue, next_step
 from idp.protocol.request import AuthorizationRequest
@@ -19,7 +20,7 @@ from idp.web.context import locale_of, web_of
 from idp.web.delivery import refused
 from idp.web.interaction import Waiting, seal_form, send_to, waiting_of, waiting_of_form
 from idp.web.login import asker_of, request_of
-from idp.web.pages import Account, Resource, Scope
+from idp.web.pages import SINGLE, Account, Resource, Scope
 
 
 async def consent_page(http: Request) -> Response:
@@ -112,13 +113,16 @@ def account_of(known: Known) -> Account:
 def _scopes(http: Request, request: AuthorizationRequest, known: Known) -> tuple[Scope, ...]:
     """Each scope with exactly what it would tell the client of this person."""
     added = web_of(http).server.registry.scopes
-    told = userinfo(known.account, request.scope, added)
+    told = claims_of_account(known.account)
     lines = []
     for word in request.scope:
         own = added.get(word)
-        names = SCOPE_CLAIMS.get(word) or (own.claims if own else ())
-        data = {name: _plain(name, told[name]) for name in names if name in told}
+        data = {name: _plain(name, told[name]) for name in claims_of_scope(word, added) if name in told}
         lines.append(Scope(word, description=own.description if own else "", data=data))
+    if request.claims is not None and request.claims.beyond:
+        # What the account lacks is told too: it may have it tomorrow, and is not asked again then.
+        single = {name: _plain(name, told.get(name, "")) for name in request.claims.beyond}
+        lines.append(Scope(SINGLE, data=single))
     return tuple(lines)
 
 

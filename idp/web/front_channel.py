@@ -38,10 +38,14 @@ def _authorization(server: Server, new: NewCode, sid: str) -> Authorization:
         id_token=request.wants("id_token"),
         access_token=request.wants("token"),
         code=new.code,
+        acr=new.acr,
+        claims=None if request.claims is None else request.claims.wanted,
         told=_told(server, new) if request.response_type == "id_token" else None,
     )
 
 
 def _told(server: Server, new: NewCode) -> Mapping[str, Any]:
     """OIDC Core 5.4: with an ID token alone there is no access token to ask UserInfo with, so it tells itself."""
-    return userinfo(new.known.account, new.request.scope, server.registry.scopes)
+    account, client = new.known.account, new.request.client
+    subject = server.subject_of(client, account.id)
+    return userinfo(account, new.request.scope, server.registry.scopes, subject=subject)

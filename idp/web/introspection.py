@@ -21,7 +21,7 @@ from idp.web.context import server_of
 from idp.web.forms import read_form
 
 _INACTIVE = {"active": False}
-_MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "exp", "iat", "jti", "auth_time", "sid", "act")
+_MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "exp", "iat", "jti", "auth_time", "acr", "sid", "act")
 
 
 async def introspect(http: Request) -> Response:
@@ -51,21 +51,27 @@ async def _access_token(server: Server, client: Client, text: str) -> dict[str, 
         return _INACTIVE
     members = {name: accepted.claims[name] for name in _MEMBERS if name in accepted.claims}
     account = accepted.standing.account
-    named = {"username": account.username} if account else {}
+    named = _named(members["sub"], account.id, account.username) if account else {}
     return {"active": True, "token_type": "Bearer", **named, **members}
+
+
+def _named(subject: str, account_id: str, username: str) -> dict[str, str]:
+    """A user name is the same everywhere, which a pairwise subject must not be (OIDC Core 8)."""
+    return {"username": username} if subject == account_id else {}
 
 
 async def _refresh_token(server: Server, client: Client, handle: str, secret: bytes) -> dict[str, Any]:
     row = await server.database.read(family, handle)
     if row is None or row["client_id"] != client.client_id or not _alive(row, secret, server.now()):
         return _INACTIVE
+    subject = server.subject_of(client, row["account_id"])
     return {
         "active": True,
         "token_type": "refresh_token",
         "client_id": client.client_id,
         "scope": row["scope"],
-        "sub": row["account_id"],
-        "username": row["username"],
+        "sub": subject,
+        **_named(subject, row["account_id"], row["username"]),
         "iss": server.issuer,
         "exp": int(row["expires_at"]),
         "iat": int(row["rotated_at"]),

@@ -49,7 +49,7 @@ async def logout(http: Request) -> Response:
     if known is None:
         return _gone(http, return_to, client)
     # Only a client that shows this very session's ID token may end it without a word from the person (LO-01).
-    if hint is not None and hint.subject == known.account.id and await _is_of(http, hint, known):
+    if hint is not None and client is not None and await _is_of(http, hint, client, known):
         return await _end(http, known, return_to, client)
     return web.pages.page(
         "logout",
@@ -168,12 +168,12 @@ async def _also(http: Request, known: Known, asking: Client | None) -> tuple[str
     return tuple(sorted(client.name for client in clients if client is not None))
 
 
-async def _is_of(http: Request, hint: Hint, known: Known) -> bool:
-    """Whether the hint's ``sid`` is this session's at that client."""
+async def _is_of(http: Request, hint: Hint, client: Client, known: Known) -> bool:
+    """Whether the hint names this person, and its ``sid`` is this session's at that client."""
     server = web_of(http).server
-    if hint.sid is None or hint.client_id is None:
+    if hint.sid is None or hint.subject != server.subject_of(client, known.account.id):
         return False
-    return await server.database.read(sessions.has_sid, known.session.id, hint.client_id, hint.sid)
+    return await server.database.read(sessions.has_sid, known.session.id, client.client_id, hint.sid)
 
 
 def _posted(http: Request) -> Parameters | None:

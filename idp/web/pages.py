@@ -60,6 +60,10 @@ class Scope:
     data: Mapping[str, str | bool] = field(default_factory=dict)
 
 
+# The line of claims that are asked for one by one: its name is no scope's, which hold no spaces.
+SINGLE = "single claims"
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A protected resource the access is good for (RFC 8707)."""

@@ -35,5 +35,6 @@ async def userinfo(http: Request) -> Response:
             expected="scope openid",
             status=403,
         )
-    claims = userinfo_claims(account, accepted.scope, server.registry.scopes)
+    subject, wanted = server.subject_of(accepted.client, account.id), accepted.standing.claims
+    claims = userinfo_claims(account, accepted.scope, server.registry.scopes, wanted, subject=subject)
     return await answer(http, "userinfo", accepted.client, claims)

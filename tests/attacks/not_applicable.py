@@ -7,11 +7,9 @@ _FACTORS = "no second factor, passkey, recovery or mail"
 _UPSTREAM = "no upstream sign-in"
 
 NOT_APPLICABLE: dict[str, str] = {
-    "SF-03": "no sector_identifier_uri: every client sees the same public sub",
     "EN-03": "no reset, registration or passkey form",
     "EN-07": _FACTORS,
     "BF-07": _FACTORS,
-    "TS-09": "subject_types_supported is public alone",
     "DV-01": _DEVICE,
     "DV-02": _DEVICE,
     "DV-04": _DEVICE,

@@ -111,13 +111,36 @@ async def test_cn_04_a_service_gets_nothing_personal(world: World) -> None:
     assert (await world.userinfo(answer.json()["access_token"])).status_code in (401, 403)
 
 
-async def test_cn_06_claims_parameter(world: World, browser: Browser) -> None:
-    wish = '{"userinfo": {"email": {"essential": true}, "phone_number": null}, "id_token": {"email": null}}'
-    code = await browser.code(claims=wish)
+WISH = (
+    '{"userinfo": {"email": {"essential": true}, "phone_number": null}, "id_token": {"email": null, "address": null}}'
+)
+
+
+async def test_cn_06_only_what_was_allowed_and_what_the_client_may_ask_for(world: World, browser: Browser) -> None:
+    """``phone`` and ``address`` are no scopes of this client, so the parameter gets no further than its scopes do."""
+    page = await browser.follow(await browser.ask(claims=WISH))
+    if 'id="login"' in page.text:
+        page = await browser.follow(await browser.log_in(page, "alice"))
+    assert 'id="consent"' in page.text
+    assert "alice@example.com" in page.text
+    code = answer_of(await browser.submit(page, "/consent", decision="allow"))["code"]
     issued = (await world.redeem(code)).json()
     told = (await world.userinfo(issued["access_token"])).json()
-    assert set(told) == {"sub"}
-    assert "email" not in parts_of(issued["id_token"])[1]
+    assert set(told) == {"sub", "email"}
+    claims = parts_of(issued["id_token"])[1]
+    assert claims["email"] == told["email"]
+    assert not {"phone_number", "address"} & claims.keys()
+
+
+async def test_cn_06_without_consent_nothing_is_told(world: World, browser: Browser) -> None:
+    await browser.code("web2")
+    async with world.unchanged():
+        assert_sent(await browser.ask("web2", claims=WISH, prompt="none"), "consent_required")
+    page = await browser.follow(await browser.ask("web2", claims=WISH))
+    denied = await browser.submit(page, "/consent", decision="deny")
+    assert answer_of(denied)["error"] == "access_denied"
+    issued = (await world.redeem(await browser.code("web2"), "web2")).json()
+    assert set((await world.userinfo(issued["access_token"])).json()) == {"sub"}
 
 
 async def test_cn_07_resource_widening(world: World, browser: Browser) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from attack_support import Browser, World, answer_of, assert_page, assert_refused, assert_sent
-from attack_world import API, OTHER_API, asking
+from attack_world import API, OTHER_API, asking, parts_of
 
 pytestmark = pytest.mark.anyio
 
@@ -45,18 +45,72 @@ async def test_ro_10_many_and_foreign_resources(world: World, browser: Browser) 
 
 
 @pytest.mark.parametrize(
-    "claims", ["[" * 3000, "[]", "1", '{"userinfo": 1}', '{"a": {"b": null}}', "{", '{"id_token": {"email": []}}']
+    "claims",
+    [
+        "[" * 3000,
+        '{"userinfo":' * 300 + "1" + "}" * 300,
+        '{"userinfo": {"name": {"values": [[[[[[[[1]]]]]]]]}}}',
+        "[]",
+        "1",
+        "null",
+        '"text"',
+        "{",
+        "",
+        " ",
+        '{"userinfo": 1}',
+        '{"userinfo": null}',
+        '{"userinfo": ["name"]}',
+        '{"id_token": {"email": []}}',
+        '{"id_token": {"email": true}}',
+        '{"id_token": {"acr": "urn:a"}}',
+        '{"userinfo": {"name": {"essential": "true"}}}',
+        '{"userinfo": {"name": {"essential": 1}}}',
+        '{"userinfo": {"name": {"essential": null}}}',
+        '{"userinfo": {"name": {"values": "Eve"}}}',
+        '{"userinfo": {"name": {"values": {"0": "Eve"}}}}',
+        '{"id_token": {"sub": {"value": 1}}}',
+        '{"id_token": {"sub": {"value": null}}}',
+        '{"id_token": {"acr": {"values": ["urn:a", 2]}}}',
+        '{"userinfo": {}, "userinfo": {"name": null}}',
+        '{"userinfo": {"name": null, "name": {"essential": true}}}',
+        '{"userinfo": {"name": {"value": NaN}}}',
+        '{"userinfo": {"name": {"value": 1e400}}}',
+        '{"userinfo": {"name": {"value": ' + "1" * 3000 + "}}}",
+        '{"userinfo": {"name": {"value": "\\ud800"}}}',
+        "\ufeff{}",
+    ],
+    ids=lambda claims: claims[:50],
 )
-async def test_ro_11_claims_parameter_is_ignored(world: World, browser: Browser, claims: str) -> None:
-    discovery = (await browser.http.get("/.well-known/openid-configuration")).json()
-    assert discovery["claims_parameter_supported"] is False
+async def test_ro_11_malformed_claims(world: World, browser: Browser, claims: str) -> None:
     async with world.unchanged():
         response = await browser.ask(claims=claims, prompt="none")
-    assert_sent(response, "login_required", "invalid_request")
+    # An empty parameter is an absent one.
+    assert_sent(response, "invalid_request" if claims else "login_required")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        "{}",
+        '{"a": {"b": null}}',
+        '{"userinfo": {"__class__": null, "constructor": {"essential": true}, "": null, "\\u0000": {}}}',
+        '{"userinfo": {"name": {"more": [1, {"x": null}], "essential": false}}}',
+        '{"id_token": {"iss": {"value": "https://evil.test"}, "exp": {"value": 1}, "amr": null}}',
+        '{"userinfo": {"' + "n" * 3000 + '": null}}',
+    ],
+    ids=lambda claims: claims[:50],
+)
+async def test_ro_11_unknown_claims_are_ignored(world: World, browser: Browser, claims: str) -> None:
+    async with world.unchanged():
+        assert_sent(await browser.ask(claims=claims, prompt="none"), "login_required")
+    issued = (await world.redeem(await browser.code(claims=claims))).json()
+    told = parts_of(issued["id_token"])[1]
+    assert (told["iss"], told["amr"]) == (world.provider.issuer, ["pwd"])
+    assert told["exp"] > world.now
 
 
 async def test_ro_11_huge_claims(world: World, browser: Browser) -> None:
-    for claims in ("[" * 100_000, json.dumps({"x": "y" * 30_000})):
+    for claims in ("[" * 100_000, "[" * 5_000, json.dumps({"x": "y" * 30_000}), "{" * 1_000_000):
         async with world.unchanged():
             response = await browser.http.post("/authorize", data=asking(claims=claims))
             # Past the size any body may have the request is not read at all.
@@ -83,6 +137,7 @@ async def test_ro_11_huge_claims(world: World, browser: Browser) -> None:
         {"prompt": "NONE"},
         {"ui_locales": "en " * 3400},
         {"acr_values": "a " * 5120},
+        {"claims": '{"id_token": {"acr": {"essential": true, "values": "urn:a"}}}'},
         {"state": "s" * 10_000},
         {"nonce": "n" * 10_000},
         {"login_hint": "l" * 10_000},
@@ -113,6 +168,8 @@ async def test_ro_12_refused(world: World, browser: Browser, changes: dict[str, 
         {"login_hint": "'\"><script>"},
         {"prompt": ""},
         {"claims_locales": "de"},
+        {"claims_locales": "../../etc/passwd \x7f"},
+        {"claims": '{"userinfo": {"<script>": {"value": "<script>"}}}'},
     ],
     ids=lambda changes: str(changes)[:40],
 )

@@ -199,6 +199,14 @@ def test_clients(dev: Idp, running: Running) -> None:
     assert public.status == 0
     assert "client_secret" not in public.out
     assert dev("client", "add", "worker", "--service").status == 0
+    apart = dev("client", "add", "apart", "--pairwise", "--redirect-uri", "https://apart.example/cb")
+    assert apart.status == 0
+    told = dev("token", "alice", "--client", "apart")
+    assert len(read_unverified(told.out.strip()).claims["sub"]) == 43
+    hosts = ("--redirect-uri", "https://a.example/", "--redirect-uri", "https://b.example/")
+    nowhere = dev("client", "add", "many", "--pairwise", *hosts)
+    assert nowhere.status == 2
+    assert "sector_identifier_uri" in nowhere.err
     refused = dev("client", "add", "bad", "--redirect-uri", "http://shop.example/cb")
     assert refused.status == 2
     assert "redirect_uris" in refused.err

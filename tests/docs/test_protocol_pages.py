@@ -10,7 +10,7 @@ import pytest
 from doc_blocks import ROOT, blocks, missing
 from test_first_lesson import Terminal, shell
 
-PAGES = ("responses", "token-exchange")
+PAGES = ("pairwise", "responses", "step-up", "token-exchange")
 
 
 @pytest.mark.timeout(90)
@@ -20,6 +20,10 @@ def test_the_example_runs_as_printed(name: str, tmp_path: Path, free_port: Calla
     port = str(free_port())
     applied = tmp_path / "example.toml"
     applied.write_text("\n".join(next(b.lines for b in found if b.language == "toml")), encoding="utf-8")
+    for block in found:
+        if block.language == "python" and block.lines[0].startswith("# "):
+            text = "\n".join(block.lines).replace("8000", port)
+            (tmp_path / block.lines[0].removeprefix("# ")).write_text(text, encoding="utf-8")
     options = shell(int(port))
     server = subprocess.Popen(["idp", "dev", "--apply", str(applied)], cwd=tmp_path, **options)
     shell_ = subprocess.Popen(["sh"], cwd=tmp_path, stdin=subprocess.PIPE, **options)

@@ -48,6 +48,7 @@ async def test_every_claim(provider: Provider) -> None:
         "exp": now + 300,
         "scope": "openid email",
         "auth_time": now,
+        "acr": "urn:idp:acr:pwd",
     }
 
 

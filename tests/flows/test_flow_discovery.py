@@ -139,7 +139,6 @@ async def test_only_reading(provider: Provider) -> None:
 
 async def test_it_names_what_is_not_offered(provider: Provider) -> None:
     document = await discovery(provider.http)
-    assert document["claims_parameter_supported"] is False
     assert document["authorization_response_iss_parameter_supported"] is True
     for absent in ("registration_endpoint", "device_authorization_endpoint"):
         assert absent not in document

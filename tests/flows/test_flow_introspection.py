@@ -57,6 +57,7 @@ async def test_a_live_access_token(provider: Provider) -> None:
         "iat": now,
         "exp": now + 300,
         "auth_time": now,
+        "acr": "urn:idp:acr:pwd",
     }
 
 

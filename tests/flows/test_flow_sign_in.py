@@ -45,7 +45,7 @@ def cookies(set_cookie: list[str]) -> dict[str, dict[str, str]]:
 
 async def test_is_announced_in_discovery(provider: Provider) -> None:
     document = await discovery(provider.http)
-    assert document["subject_types_supported"] == ["public"]
+    assert document["subject_types_supported"] == ["public", "pairwise"]
     assert document["acr_values_supported"] == ["urn:idp:acr:pwd"]
 
 

@@ -61,6 +61,7 @@ BY_SCOPE = {
         "birthdate",
         "zoneinfo",
         "locale",
+        "updated_at",
     },
     "email": {"email", "email_verified"},
     "address": {"address"},
@@ -113,6 +114,7 @@ async def test_what_the_account_lacks_is_left_out(provider: Provider) -> None:
         "given_name": "Alice",
         "family_name": "Archer",
         "preferred_username": "alice",
+        "updated_at": int(provider.clock()),
     }
 
 

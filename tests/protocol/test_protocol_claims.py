@@ -45,17 +45,17 @@ ADDED = {"plan": Scope(name="plan", claims=("nickname", "email")), "bare": Scope
     ],
 )
 def test_userinfo(scope: tuple[str, ...], expected: dict[str, Any]) -> None:
-    assert claims.userinfo(PERSON, scope, ADDED) == {"sub": "a1", **expected}
+    assert claims.userinfo(PERSON, scope, ADDED, subject="a1") == {"sub": "a1", **expected}
 
 
 def test_a_name_the_person_chose_wins_over_the_user_name() -> None:
     account = Account(id="a1", username="alice", claims={"preferred_username": "al"})
-    assert claims.userinfo(account, ("profile",), {})["preferred_username"] == "al"
+    assert claims.userinfo(account, ("profile",), {}, subject="a1")["preferred_username"] == "al"
 
 
 def test_sub_is_never_overwritten() -> None:
     account = Account(id="a1", username="alice", claims={"sub": "other"})
-    assert claims.userinfo(account, ("profile", "email", "plan"), ADDED)["sub"] == "a1"
+    assert claims.userinfo(account, ("profile", "email", "plan"), ADDED, subject="a1")["sub"] == "a1"
 
 
 def authorization(**changes: Any) -> Authorization:
@@ -71,7 +71,14 @@ def authorization(**changes: Any) -> Authorization:
 
 
 def access(**changes: Any) -> dict[str, Any]:
-    return claims.access_token(authorization(**changes), issuer=ISSUER, jti="j", expires_at=int(NOW) + 300)
+    return claims.access_token(
+        authorization(**{name: value for name, value in changes.items() if name not in ("subject", "level")}),
+        issuer=ISSUER,
+        jti="j",
+        expires_at=int(NOW) + 300,
+        subject=changes.get("subject", "alice"),
+        acr=changes.get("level"),
+    )
 
 
 BARE = {
@@ -90,7 +97,8 @@ BARE = {
     ("changes", "expected"),
     [
         ({}, {}),
-        ({"account": None}, {"sub": "app"}),
+        ({"subject": "another"}, {"sub": "another"}),
+        ({"level": "urn:a"}, {"acr": "urn:a"}),
         ({"audience": ("https://api.test",)}, {"aud": "https://api.test"}),
         ({"audience": ("https://api.test", ISSUER)}, {"aud": ["https://api.test", ISSUER]}),
         ({"grant_id": "g", "sid": "s", "auth_time": NOW - 0.5}, {"grant": "g", "sid": "s", "auth_time": int(NOW) - 1}),
@@ -103,7 +111,9 @@ def test_access_tokens(changes: dict[str, Any], expected: dict[str, Any]) -> Non
 
 def id_token(alg: str = "RS256", acr: str | None = None, **changes: Any) -> dict[str, Any]:
     made = authorization(**changes)
-    return claims.id_token(made, issuer=ISSUER, expires_at=int(NOW) + 300, acr=acr, alg=alg, access_token="token")
+    return claims.id_token(
+        made, issuer=ISSUER, expires_at=int(NOW) + 300, subject="alice", acr=acr, alg=alg, access_token="token"
+    )
 
 
 def half(name: str, text: str = "token") -> str:
@@ -146,6 +156,7 @@ def test_at_hash_as_published() -> None:
         authorization(),
         issuer=ISSUER,
         expires_at=1,
+        subject="alice",
         acr=None,
         alg="RS256",
         access_token="jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y",

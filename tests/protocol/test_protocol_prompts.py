@@ -152,7 +152,7 @@ def test_whatever_is_asked(asked: AuthorizationRequest, known: Facts) -> None:
     assert fresh or "login" not in asked.prompt
     assert fresh or asked.max_age is None or NOW - known.session.auth_time < asked.max_age
     assert asked.hint is None or asked.hint.subject == known.account.id
-    covered = known.consent is not None and known.consent.covers(asked.scope, asked.resources)
+    covered = known.consent is not None and known.consent.covers(asked)
     assert known.consented or asked.client.consent == "skip" or covered
     assert known.consented or "consent" not in asked.prompt
 

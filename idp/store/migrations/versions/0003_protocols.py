@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("refresh_tokens", sa.Column("dpop_jkt", sa.String(length=64), nullable=True))
     op.add_column("grants", sa.Column("claims", sa.Text(), nullable=True))
     op.add_column("grants", sa.Column("acr", sa.String(length=255), nullable=True))
+    op.add_column("consents", sa.Column("claims", sa.Text(), nullable=True))
     op.create_table(
         "pushed_requests",
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
@@ -79,6 +80,8 @@ def downgrade() -> None:
     for name in ("registrations_removed", "registrations_unused"):
         op.drop_index(name, "registrations")
     op.drop_table("registrations")
+    with op.batch_alter_table("consents") as batch_op:
+        batch_op.drop_column("claims")
     with op.batch_alter_table("grants") as batch_op:
         batch_op.drop_column("acr")
         batch_op.drop_column("claims")
