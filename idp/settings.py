@@ -59,6 +59,9 @@ class Lifetimes(msgspec.Struct, frozen=True, kw_only=True):
     pushed_request: Annotated[
         int, _seconds("A pushed authorization request has to be opened within this time.", least=5, most=600)
     ] = 60
+    device_code: Annotated[
+        int, _seconds("How long a device waits for its person to type the code it shows.", least=30, most=1800)
+    ] = 600
     session_idle: Annotated[int, _seconds("A sign-on unused for this long is over.")] = 604_800
     session_absolute: Annotated[int, _seconds("A sign-on is over this long after it began.")] = 2_592_000
 

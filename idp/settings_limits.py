@@ -22,6 +22,17 @@ def _window(meaning: str) -> Meta:
     return Meta(description=meaning, ge=1, le=2_592_000, extra={"unit": "seconds"})
 
 
+_WIDER = (
+    ("overall", "network"),
+    ("client_network", "client"),
+    ("user_codes_network", "user_codes"),
+    ("user_codes_overall", "user_codes_network"),
+    ("device_codes_overall", "device_codes"),
+)
+# 20 letters to the power of 8 (idp/protocol/device.py); a bucket lets twice its size through in its first window.
+_MOST_PAIRS = 20**8 * 1e-4 / 4
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Each bucket holds so many failures, and empties evenly over its window."""
 
@@ -32,6 +43,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     network_window: Annotated[int, _window("Over how long that empties.")] = 3600
     overall: Annotated[int, _tries("Failed sign-ins everywhere, from unknown browsers.")] = 1000
     overall_window: Annotated[int, _window("Over how long that empties.")] = 86_400
+    user_codes: Annotated[int, _tries("Wrong user codes of devices typed by one person, in 15 minutes.")] = 10
+    user_codes_network: Annotated[int, _tries("The same from one network, whoever types.")] = 30
+    user_codes_overall: Annotated[int, _tries("The same everywhere.")] = 500
+    device_codes: Annotated[
+        int, _tries("Device codes for one network (public apps) or one app with credentials, in lifetimes.device_code.")
+    ] = 50
+    device_codes_overall: Annotated[int, _tries("The same everywhere.")] = 1000
     client: Annotated[int, _tries("Failed client authentications, for one client from one network, per process.")] = 100
     client_network: Annotated[int, _tries("The same from one network, whatever the clients.")] = 1000
     client_window: Annotated[int, _window("Over how long those two empty.")] = 60
@@ -39,7 +57,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 def limit_problems(settings: Settings) -> Iterator[tuple[str, Problem]]:
     """A wider limit below a narrower one lets one party close the door to everybody."""
-    for wide, narrow in (("overall", "network"), ("client_network", "client")):
+    for wide, narrow in _WIDER:
         most, least = getattr(settings.limits, wide), getattr(settings.limits, narrow)
         if most <= least:
             yield (
@@ -51,3 +69,14 @@ def limit_problems(settings: Settings) -> Iterator[tuple[str, Problem]]:
                     mend=f"raise {wide} or lower {narrow}",
                 ),
             )
+    pairs = settings.limits.user_codes_overall * settings.limits.device_codes_overall
+    if pairs >= _MOST_PAIRS:
+        yield (
+            "limits.user_codes_overall",
+            Problem(
+                rule="user codes stay unguessable: wrong codes looked at times devices that wait is bounded",
+                received=f"{settings.limits.user_codes_overall} x {settings.limits.device_codes_overall} = {pairs}",
+                expected=f"user_codes_overall x device_codes_overall below {_MOST_PAIRS:.0f}",
+                mend="lower one of the two",
+            ),
+        )

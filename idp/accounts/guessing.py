@@ -19,21 +19,21 @@ _LOOPBACK = ipaddress.ip_address("::1")
 def account_bucket(server: Server, username: str) -> Bucket:
     """By the name as typed, known or not: what is limited tells nobody who exists."""
     limits = server.settings.limits
-    return _bucket(server, "account", username, Limit(limits.account, limits.account_window))
+    return bucket_of(server, "account", username, Limit(limits.account, limits.account_window))
 
 
 def device_bucket(server: Server, device_id: str) -> Bucket:
     limits = server.settings.limits
-    return _bucket(server, "device", device_id, Limit(limits.device, limits.account_window))
+    return bucket_of(server, "device", device_id, Limit(limits.device, limits.account_window))
 
 
 def strangers_buckets(server: Server, username: str, network: str) -> list[Bucket]:
     """What a try fills that comes from no known device."""
     limits = server.settings.limits
-    everybody = _bucket(server, "overall", "", Limit(limits.overall, limits.overall_window))
+    everybody = bucket_of(server, "overall", "", Limit(limits.overall, limits.overall_window))
     buckets = [account_bucket(server, username), everybody]
-    if _is_somebodys(network):
-        buckets.append(_bucket(server, "network", network, Limit(limits.network, limits.network_window)))
+    if is_somebodys(network):
+        buckets.append(bucket_of(server, "network", network, Limit(limits.network, limits.network_window)))
     return buckets
 
 
@@ -73,13 +73,14 @@ def _throttled(server: Server, bucket: Bucket, wait: float) -> Throttled:
     return Throttled(max(1, math.ceil(wait)))
 
 
-def _bucket(server: Server, kind: str, name: str, limit: Limit) -> Bucket:
+def bucket_of(server: Server, kind: str, name: str, limit: Limit) -> Bucket:
+    """The bucket of one kind and name."""
     # Keyed: a stolen table does not say who was tried, nor from where.
     text = f"bucket\0{kind}\0{name}".encode("utf-8", "surrogatepass")
     return Bucket(hmac.digest(server.keyring.secret("seal"), text, "sha256"), kind, limit)
 
 
-def _is_somebodys(network: str) -> bool:
+def is_somebodys(network: str) -> bool:
     """Loopback is nobody's network: all come from there in dev, or behind a proxy nobody named. Nor is "unknown"."""
     try:
         found = ipaddress.ip_network(network)

@@ -8,6 +8,7 @@ from idp.features.backchannel_logout import BACKCHANNEL_LOGOUT
 from idp.features.claims import CLAIMS_PARAMETER
 from idp.features.client_documents import CLIENT_DOCUMENTS
 from idp.features.clients import CLIENT_SECRET, CLIENT_SECRET_JWT, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
+from idp.features.device import DEVICE
 from idp.features.feature import Endpoint, Feature, Job
 from idp.features.form_post import FORM_POST
 from idp.features.implicit_and_hybrid import IMPLICIT_AND_HYBRID
@@ -59,6 +60,7 @@ FEATURES: tuple[Feature, ...] = (
     CLIENT_DOCUMENTS,
     PROTECTED_RESOURCES,
     ACCOUNT,
+    DEVICE,
     PASSWORD_EXCHANGE,
     REGISTRATION,
     REGISTRATION_MANAGEMENT,

@@ -15,7 +15,7 @@ from typing import Any
 # be told apart.
 _ISSUED = re.compile(
     r"\burn:ietf:params:oauth:request_uri:[A-Za-z0-9_-]{8,}"
-    r"|\b(?:ac|at|ia|ra)\.[A-Za-z0-9_-]{30,}|\brt\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{8,}"
+    r"|\b(?:ac|at|dc|ia|ra)\.[A-Za-z0-9_-]{30,}|\brt\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{8,}"
     r"|\beyJ[A-Za-z0-9_-]{12,}[A-Za-z0-9_.-]*",
     re.ASCII,
 )
@@ -62,6 +62,10 @@ class Shown(Refused):
 
 class Sent(Refused):
     """Refused after client and redirect target were proved: the client is told at its redirect URI."""
+
+
+class NotYet(Refused):
+    """No answer yet, and the asker comes again (RFC 8628 3.5): nothing an operator has to read."""
 
 
 class Busy(Exception):

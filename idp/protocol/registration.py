@@ -13,6 +13,7 @@ from idp.config.problems import Problem
 from idp.config.reach import Reach
 from idp.jose.shared_secret import MOST_OCTETS
 from idp.protocol.client import Client
+from idp.protocol.device import GRANT_TYPE as DEVICE
 from idp.protocol.registration_keys import key_flaws, signing_flaws
 from idp.protocol.registration_parts import (
     ALGORITHMS,
@@ -36,7 +37,7 @@ from idp.protocol.registration_uris import (
 )
 from idp.protocol.token_exchange import GRANT_TYPE as TOKEN_EXCHANGE
 
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE, DEVICE)
 RESPONSE_TYPES = offered(False)
 MIN_SECRET = 16
 

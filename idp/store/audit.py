@@ -43,7 +43,7 @@ EVENTS: Mapping[str, str] = {
     "session.started": "A person signed in at a browser.",
     "session.ended": "A session ended: signed out, ended on the person's own page, replaced, or ended by an operator.",
     "login.failed": "A sign-in was refused; the account is named where it exists.",
-    "login.throttled": "Sign-ins refused unseen as too many had failed, in the last minute, counted by limit.",
+    "login.throttled": "Sign-ins and device codes refused unseen as too many had failed, in the last minute, by limit.",
     "authorization.granted": "A code was issued to an app for a person.",
     "consent.granted": "A person allowed an app.",
     "consent.denied": "A person said no to an app.",

@@ -64,7 +64,7 @@ def issue_code(connection: Connection, journal: Journal, new: NewCode) -> str | 
     if not spend_once(connection, request.once, now):
         return None
     client_id = request.client.client_id
-    sid = known.sid or _join_session(connection, known.session.id, client_id, new.sid)
+    sid = known.sid or join_session(connection, known.session.id, client_id, new.sid)
     if known.stale:
         touch(connection, known.session.id, now)
     if new.consented:
@@ -137,7 +137,7 @@ def deny(
     return True
 
 
-def _join_session(connection: Connection, session_id: str, client_id: str, sid: str) -> str:
+def join_session(connection: Connection, session_id: str, client_id: str, sid: str) -> str:
     """``sid``, unless another tab joined since the facts were read: one session has one ``sid`` at a client."""
     if connection.execute(_JOIN, {"session_id": session_id, "client_id": client_id, "sid": sid}).rowcount == 1:
         return sid

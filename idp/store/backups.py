@@ -20,7 +20,7 @@ from idp.store.keys import keys
 from idp.store.logout import queue_for_all
 from idp.store.marks import BACKUP, mark
 from idp.store.schema import codes, epoch, grants, metadata, sessions
-from idp.store.schema_protocols import initial_tokens, opaque_tokens, pushed_requests
+from idp.store.schema_protocols import device_codes, initial_tokens, opaque_tokens, pushed_requests
 
 
 class NotEmpty(Exception):
@@ -133,6 +133,7 @@ def _settle(connection: Connection, backup: Backup, wanted: Wanted) -> tuple[int
     # What was redeemed or answered after the backup would be good for a second time, for a minute.
     connection.execute(sa.delete(codes))
     connection.execute(sa.delete(pushed_requests))
+    connection.execute(sa.delete(device_codes))
     if wanted.keep_sessions:
         return 0, 0, 0
     # An initial access token would be good again for what it was used since.

@@ -24,7 +24,7 @@ from idp.store.schema import (
     session_clients,
     sessions,
 )
-from idp.store.schema_protocols import pushed_requests, registrations
+from idp.store.schema_protocols import device_codes, pushed_requests, registrations
 from idp.store.sessions import end_all, held_by
 
 PAGE = 1000
@@ -84,7 +84,7 @@ def remove_client(connection: Connection, journal: Journal, client_id: str, now:
     connection.execute(sa.delete(registrations).where(registrations.c.client_id == client_id))
     if connection.execute(sa.delete(clients).where(clients.c.client_id == client_id)).rowcount != 1:
         return False
-    for table in (redirect_uses, pushed_requests):
+    for table in (redirect_uses, pushed_requests, device_codes):
         connection.execute(sa.delete(table).where(table.c.client_id == client_id))
     forget_origins(connection, client_id)
     bump_epoch(connection)

@@ -65,3 +65,23 @@ opaque_tokens = sa.Table(
     _time("expires_at"),
     sqlite_with_rowid=False,
 )
+
+# Devices that wait for their person (RFC 8628). Decided without a grant means denied.
+device_codes = sa.Table(
+    "device_codes",
+    metadata,
+    _hash("hash", primary_key=True),
+    _hash("user_code_hash", nullable=False, unique=True),  # keyed: what a person types has 34 bits
+    sa.Column("client_id", sa.String(255), nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("resources", sa.Text, nullable=False),
+    sa.Column("network", sa.String(64), nullable=False),  # where the device asked from, as in `sessions`
+    _time("created_at"),
+    _time("expires_at"),
+    sa.Column("poll_interval", sa.Integer, nullable=False),
+    _time("polled_at", nullable=True),
+    _time("decided_at", nullable=True),
+    sa.Column("grant_id", sa.String(64)),
+    _time("spent_at", nullable=True),
+    sqlite_with_rowid=False,
+)

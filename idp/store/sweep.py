@@ -24,7 +24,7 @@ from idp.store.schema import (
     sessions,
     spent_values,
 )
-from idp.store.schema_protocols import initial_tokens, opaque_tokens, pushed_requests
+from idp.store.schema_protocols import device_codes, initial_tokens, opaque_tokens, pushed_requests
 
 STRETCH = 200  # rows looked at in one transaction: two milliseconds
 _DAY = 86_400.0
@@ -108,6 +108,8 @@ _EXPIRED: tuple[tuple[sa.Table, Callable[[float], Condition]], ...] = (
     (refresh_tokens, lambda now: refresh_tokens.c.expires_at < now - _DAY),
     (grants, _grants),
     (sessions, _sessions),
+    # Kept for another ten minutes, so that a device that comes late is told why.
+    (device_codes, lambda now: device_codes.c.expires_at < now - 600.0),
     (initial_tokens, lambda now: initial_tokens.c.expires_at < now),
     (pushed_requests, lambda now: pushed_requests.c.expires_at < now - KEPT),
     (logout_deliveries, lambda now: logout_deliveries.c.created_at < now - 30 * _DAY),

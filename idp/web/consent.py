@@ -110,20 +110,26 @@ def account_of(known: Known) -> Account:
     return Account(known.account.username, name if isinstance(name, str) else "")
 
 
-def _scopes(http: Request, request: AuthorizationRequest, known: Known) -> tuple[Scope, ...]:
+def scopes_of(http: Request, scope: tuple[str, ...], known: Known) -> tuple[Scope, ...]:
     """Each scope with exactly what it would tell the client of this person."""
     added = web_of(http).server.registry.scopes
     told = claims_of_account(known.account)
     lines = []
-    for word in request.scope:
+    for word in scope:
         own = added.get(word)
         data = {name: _plain(name, told[name]) for name in claims_of_scope(word, added) if name in told}
         lines.append(Scope(word, description=own.description if own else "", data=data))
+    return tuple(lines)
+
+
+def _scopes(http: Request, request: AuthorizationRequest, known: Known) -> tuple[Scope, ...]:
+    lines = scopes_of(http, request.scope, known)
     if request.claims is not None and request.claims.beyond:
+        told = claims_of_account(known.account)
         # What the account lacks is told too: it may have it tomorrow, and is not asked again then.
         single = {name: _plain(name, told.get(name, "")) for name in request.claims.beyond}
-        lines.append(Scope(SINGLE, data=single))
-    return tuple(lines)
+        lines = (*lines, Scope(SINGLE, data=single))
+    return lines
 
 
 def _plain(name: str, value: object) -> str | bool:

@@ -24,8 +24,8 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
     """``pairs`` are the request's parameters as sent, checked again each time. ``browser`` is the SHA-256 (hex) of the
     browser cookie. ``signed_in``, ``chosen`` and ``shown_to`` name the session a page settled something for.
 
-    ``home`` is the page of ours that waits where no app does. It is a word and not an address, so that coming back
-    can lead nowhere else."""
+    ``home`` is the page of ours that waits where no app does, and ``pairs`` is what it wants back. It is a word and not
+    an address, so that coming back can lead nowhere else."""
 
     pairs: tuple[tuple[str, str], ...]
     begun: float
@@ -34,7 +34,7 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
     signed_in: str | None = None
     chosen: str | None = None
     shown_to: str | None = None
-    home: Literal["account"] | None = None
+    home: Literal["account", "device"] | None = None
     via: tuple[str, ...] = ()  # the sources ``pairs`` were read from, where they replace what was sent
 
     @property
@@ -49,7 +49,7 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
 def begin(
     http: Request,
     parameters: Parameters,
-    home: Literal["account"] | None = None,
+    home: Literal["account", "device"] | None = None,
     via: tuple[str, ...] = (),
     begun: float | None = None,
 ) -> tuple[Waiting, str | None]:
@@ -71,7 +71,16 @@ def begin(
 
 def send_to(web: Web, page: str, waiting: Waiting, fresh_browser: str | None = None) -> Response:
     """303 to one of our pages, the request sealed in its URL."""
-    response = see_other(f"{web.path(page)}?t={quote(web.server.seal(_URL, waiting))}")
+    return remember(web, see_other(address_of(web, page, waiting)), fresh_browser)
+
+
+def address_of(web: Web, page: str, waiting: Waiting) -> str:
+    """One of our pages, the request sealed in its URL."""
+    return f"{web.path(page)}?t={quote(web.server.seal(_URL, waiting))}"
+
+
+def remember(web: Web, response: Response, fresh_browser: str | None) -> Response:
+    """Set the browser cookie where ``begin`` had to make one."""
     if fresh_browser is not None:
         web.browser_cookie.write(response, fresh_browser, _YEAR)
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -78,7 +79,8 @@ async def login_submit(http: Request) -> Response:
 
 def _home(web: Web, waiting: Waiting) -> Response:
     if waiting.home is not None:
-        return see_other(web.path(f"/{waiting.home}"))
+        query = f"?{urlencode(waiting.pairs)}" if waiting.pairs else ""
+        return see_other(web.path(f"/{waiting.home}") + query)
     return send_to(web, "/authorize/resume", waiting)
 
 

@@ -73,6 +73,15 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where and when a device asked: its ``network`` (empty: not known), and whether this browser is in it too."""
+
+    minutes_ago: int
+    network: str
+    same: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What a developer needs to mend a refused request; shown in dev mode only.
 
@@ -108,6 +117,9 @@ PAGES: Mapping[str, _Page] = {
     "error": _page(400, "code correlation_id", sentence="", client=None, developer=None),
     "home": _page(200, "account logout"),
     "account": _page(200, "actions t account shown", done="", errors=(), weakness=None, retry_after=0),
+    "device": _page(200, "action t account other", user_code="", errors=(), retry_after=0),
+    "device-confirm": _page(200, "action t client account code origin scopes", resources=()),
+    "device-done": _page(200, "outcome", client=None),
     "busy": _page(503, "", retry="", retry_after=0),
     "form-post": _page(200, "client redirect_uri members"),
     "welcome": _page(200, "issuer discovery jwks people commands", account=""),

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from idp.keyring import KeyringError
-from idp.protocol.errors import Busy, Refused, Shown, Throttled, visible, without_issued
+from idp.protocol.errors import Busy, NotYet, Refused, Shown, Throttled, visible, without_issued
 from idp.store.audit import record_refusal
 from idp.store.database import Unavailable
 from idp.web.context import locale_of, server_of, web_of
@@ -46,6 +46,8 @@ async def on_refused(http: Request, error: Exception) -> Response:
         return show(http, error)
     if not isinstance(error, Refused):
         raise error
+    if isinstance(error, NotYet):
+        return refusal_response(error)
     client = http.scope.get("idp.client")
     number = tell_operator(http, error, client.client_id if client else None)
     if client is not None and http.scope.get("idp.proved"):

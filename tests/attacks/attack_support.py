@@ -34,7 +34,7 @@ LEAKS = re.compile(
     r"|/tmp/|idp-test-|\$argon2| at 0x[0-9a-f]+|BEGIN (?:RSA |EC )?PRIVATE",
     re.IGNORECASE,
 )
-_SECRET = re.compile(r"\b(?:ac|rt)\.[A-Za-z0-9_.-]{22,}|\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_SECRET = re.compile(r"\b(?:ac|dc|rt)\.[A-Za-z0-9_.-]{22,}|\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _FIELD = re.compile(r'name="t" value="([^"]+)"')
 
 # Counters and lines of record may follow a refusal; anything else that moves is a state change (U6).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-_DEVICE = "no device flow"
 _FACTORS = "no second factor, passkey, recovery or mail"
 _UPSTREAM = "no upstream sign-in"
 
@@ -10,13 +9,6 @@ NOT_APPLICABLE: dict[str, str] = {
     "EN-03": "no reset, registration or passkey form",
     "EN-07": _FACTORS,
     "BF-07": _FACTORS,
-    "DV-01": _DEVICE,
-    "DV-02": _DEVICE,
-    "DV-04": _DEVICE,
-    "DV-05": _DEVICE,
-    "DV-06": _DEVICE,
-    "DV-07": _DEVICE,
-    "DV-09": _DEVICE,
     "MF-01": _FACTORS,
     "MF-03": _FACTORS,
     "MF-04": _FACTORS,

@@ -64,7 +64,7 @@ async def test_ca_02_two_headers(world: World) -> None:
         assert_refused(response, WRONG, "invalid_request", "invalid_client")
 
 
-@pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke"])
+@pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke", "/device_authorization"])
 @pytest.mark.parametrize("client", ["web", "svc", "post", "pkj", "session"])
 async def test_ca_03_confidential_client_with_its_name_alone(
     world: World, browser: Browser, path: str, client: str

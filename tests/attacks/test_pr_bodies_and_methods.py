@@ -26,7 +26,7 @@ BODIES: list[tuple[str | None, bytes]] = [
 ]
 
 
-@pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke"])
+@pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke", "/device_authorization"])
 @pytest.mark.parametrize(("kind", "body"), BODIES, ids=[str(kind)[:40] for kind, _ in BODIES])
 async def test_pr_07_wrong_body_type(world: World, path: str, kind: str | None, body: bytes) -> None:
     headers = {} if kind is None else {"Content-Type": kind}
@@ -60,6 +60,9 @@ ALLOWED = {
     "/userinfo": {"GET", "POST"},
     "/introspect": {"POST"},
     "/revoke": {"POST"},
+    "/device_authorization": {"POST"},
+    "/device": {"GET", "POST"},
+    "/device/confirm": {"GET", "POST"},
     "/login": {"GET", "POST"},
     "/consent": {"GET", "POST"},
     "/select-account": {"GET", "POST"},

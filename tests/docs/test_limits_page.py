@@ -6,6 +6,7 @@ import re
 
 from doc_blocks import ROOT
 
+from idp.protocol.device import CODES, INTERVAL, LONGEST_INTERVAL
 from idp.settings_limits import Limits
 
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
@@ -41,3 +42,16 @@ def test_the_numbers_for_clients_are_the_defaults() -> None:
     assert f"{LIMITS.client} (`limits.client`)" in text
     assert f"{LIMITS.client_network:,} (`limits.client_network`)" in text
     assert LIMITS.client_window == 60
+
+
+def test_the_numbers_for_devices_are_the_defaults_and_come_out() -> None:
+    text = " ".join(PAGE.split())
+    for name in ("user_codes", "user_codes_network", "user_codes_overall"):
+        assert re.search(rf"`limits\.{name}`[^|]*\) \| {getattr(LIMITS, name)} \|", PAGE)
+    assert f"{LIMITS.device_codes} for one network" in text
+    assert f"{LIMITS.device_codes_overall:,} for all" in text
+    guesses, codes = 2 * LIMITS.user_codes_overall, 2 * LIMITS.device_codes_overall
+    assert f"{guesses:,} x {codes:,} / {CODES:,} = {guesses * codes / CODES:.5f}" in text
+    assert f"{2 * LIMITS.user_codes} x {codes:,} / {CODES:,} = {2 * LIMITS.user_codes * codes / CODES:.7f}" in text
+    polls = (LONGEST_INTERVAL - INTERVAL) // INTERVAL + 1
+    assert {12: "twelve"}[polls] in text

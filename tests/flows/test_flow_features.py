@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 # What nobody may read in discovery any more, word for word, once the feature is off.
 TRACES: dict[str, tuple[str, ...]] = {
     "authorization": (
-        "authorization_endpoint",
+        '"authorization_endpoint"',
         "authorization_response",
         '"code"',
         '"query"',
@@ -53,6 +53,7 @@ TRACES: dict[str, tuple[str, ...]] = {
     "client id metadata documents": ("client_id_metadata_document_supported",),
     "protected resource metadata": ("protected_resources",),
     "account page": (),
+    "device flow": ("device",),
     "password exchange": ("api/token",),
     "dynamic registration": ("registration_endpoint",),
     "registration management": (),

@@ -14,7 +14,7 @@ import pytest
 
 from idp.accounts.strength import Weakness
 from idp.web.account_shown import TOLD, Allowed, Line, Moment, SignedIn, View
-from idp.web.pages import PAGES, Account, Asker, Pages, Problem, Resource, Scope
+from idp.web.pages import PAGES, Account, Asker, Origin, Pages, Problem, Resource, Scope
 from idp.web.user_agent import Device
 
 HOST = "https://id.example.com"
@@ -52,10 +52,28 @@ def contexts(
     members = dict.fromkeys(("code", "state", "iss"), text)
     for redirect_uri in (text, "https://app.example:8443/cb?x=1", "http://127.0.0.1:4242/cb"):
         yield "form-post", {"client": asker, "redirect_uri": redirect_uri, "members": members}
+    yield from device_contexts(form, asker, account, scopes)
     yield "busy", {"retry": text, "retry_after": 2}
     commands = dict.fromkeys(("refused", "token", "hello", "decode", "login", "lives"), text)
     ours = {"issuer": text, "discovery": text, "jwks": text}
     yield "welcome", {**ours, "people": [account, Account(text)], "commands": commands, "account": text}
+
+
+def device_contexts(
+    form: dict[str, Any], asker: Asker, account: Account, scopes: list[Scope]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pages of the device flow: with each mistake, from near and far, and both ends."""
+    text = form["t"]
+    enter = {**form, "account": account, "other": text}
+    yield "device", enter
+    yield "device", {**enter, "user_code": text, "errors": ("user_code", "gone", "throttled"), "retry_after": 300}
+    confirm = {**form, "client": asker, "account": account, "code": text, "scopes": scopes}
+    for origin in (Origin(0, text, True), Origin(1, text, False), Origin(9, "", None)):
+        yield "device-confirm", {**confirm, "origin": origin, "resources": [Resource(text, text), Resource(text)]}
+    yield "device-confirm", {**confirm, "scopes": [], "origin": Origin(0, text, True)}
+    for outcome in ("allowed", "denied"):
+        yield "device-done", {"outcome": outcome, "client": asker}
+        yield "device-done", {"outcome": outcome}
 
 
 def account_contexts(text: str, uri: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -169,6 +187,7 @@ def test_login_errors_lead_to_their_fields(pages: Pages) -> None:
     ("name", "field", "buttons"),
     [
         ("consent", "decision", {"consent-allow": "allow", "consent-deny": "deny"}),
+        ("device-confirm", "decision", {"device-allow": "allow", "device-deny": "deny"}),
         ("select-account", "choice", {"account-current": "current", "account-another": "another"}),
         ("logout", "decision", {"logout-confirm": "logout", "logout-stay": "stay"}),
     ],
@@ -272,7 +291,7 @@ def test_headers_of_every_page(pages: Pages) -> None:
         policy = dict(
             part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";")
         )
-        pictured = name in ("login", "consent", "select-account") and context.get("client")
+        pictured = name in ("login", "consent", "device-confirm", "select-account") and context.get("client")
         assert policy.pop("script-src", None) == (f"'sha256-{digest}'" if name == "form-post" else None)
         assert policy.pop("img-src") == ("'self' https:" if pictured else "'self'")
         assert policy == {

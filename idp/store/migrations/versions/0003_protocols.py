@@ -27,6 +27,7 @@ def upgrade() -> None:
     )
     _opaque_tokens()
     _registration()
+    _devices()
 
 
 def _registration() -> None:
@@ -73,7 +74,31 @@ def _opaque_tokens() -> None:
     )
 
 
+def _devices() -> None:
+    """Devices that wait for their person."""
+    op.create_table(
+        "device_codes",
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("user_code_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=255), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("resources", sa.Text(), nullable=False),
+        sa.Column("network", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.Column("poll_interval", sa.Integer(), nullable=False),
+        sa.Column("polled_at", sa.Double(), nullable=True),
+        sa.Column("decided_at", sa.Double(), nullable=True),
+        sa.Column("grant_id", sa.String(length=64), nullable=True),
+        sa.Column("spent_at", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("hash"),
+        sa.UniqueConstraint("user_code_hash"),
+        sqlite_with_rowid=False,
+    )
+
+
 def downgrade() -> None:
+    op.drop_table("device_codes")
     op.drop_table("pushed_requests")
     op.drop_table("opaque_tokens")
     op.drop_table("initial_tokens")

@@ -1,0 +1,51 @@
+"""grant_type=device_code (RFC 8628 3.4): a device asks whether its person has answered."""
+
+from __future__ import annotations
+
+import hashlib
+
+from idp.grants.narrowing import narrowed_resources, narrowed_scope, narrower
+from idp.grants.refresh_token import earns_refresh, format_refresh_token
+from idp.protocol.authorization import Authorization
+from idp.protocol.errors import Refused
+from idp.server import Server, TokenRequest
+from idp.store.device import Poll, poll
+
+
+async def device_code(request: TokenRequest, server: Server) -> Authorization:
+    """One transaction reads, notes the poll, or spends the code; a refusal is returned so that its trace commits."""
+    parameters, client = request.parameters, request.client
+    handle, secret = server.random_id(16), server.randomness(32)
+    outcome = await server.database.write(
+        poll,
+        Poll(
+            device_code=parameters.require("device_code"),
+            client=client,
+            narrow=narrower(parameters),
+            earns_refresh=lambda grant: earns_refresh(client, grant.scope, server.grants),
+            handle=handle,
+            secret_hash=hashlib.sha256(secret).digest(),
+            now=request.now,
+            idle=server.settings.lifetimes.refresh_idle,
+        ),
+    )
+    if isinstance(outcome, Refused):
+        raise outcome
+    scope = narrowed_scope(parameters, outcome.scope)
+    earned = earns_refresh(client, outcome.scope, server.grants)
+    return Authorization(
+        client=client,
+        scope=scope,
+        audience=narrowed_resources(parameters, outcome.resources),
+        now=request.now,
+        grant_type="device_code",
+        grant_id=outcome.id,
+        account=outcome.account,
+        auth_time=outcome.auth_time,
+        amr=outcome.amr,
+        sid=outcome.sid,
+        acr=outcome.acr,
+        claims=outcome.claims,
+        id_token="openid" in scope,
+        refresh_token=format_refresh_token(handle, secret) if earned else None,
+    )
