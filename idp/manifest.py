@@ -72,6 +72,7 @@ def read_manifest(
     grant_types: Collection[str] = GRANT_TYPES,
     response_types: Collection[str] = RESPONSE_TYPES,
     reach: Reach = _PUBLIC,
+    profile: str = "none",
 ) -> Manifest:
     """Read and check a whole file. Raises ManifestError; relative files in it are seen from its folder."""
     try:
@@ -85,6 +86,7 @@ def read_manifest(
         grant_types=grant_types,
         response_types=response_types,
         reach=reach,
+        profile=profile,
     )
 
 
@@ -96,11 +98,17 @@ def parse_manifest(
     grant_types: Collection[str] = GRANT_TYPES,
     response_types: Collection[str] = RESPONSE_TYPES,
     reach: Reach = _PUBLIC,
+    profile: str = "none",
 ) -> Manifest:
     """The same for a text already read."""
     report = Report(source)
     judge = partial(
-        client_flaws, algorithms=algorithms, grant_types=grant_types, response_types=response_types, reach=reach
+        client_flaws,
+        algorithms=algorithms,
+        grant_types=grant_types,
+        response_types=response_types,
+        reach=reach,
+        profile=profile,
     )
     secrets: dict[str, str] = {}
     for name in source.tables:

@@ -27,6 +27,8 @@ from idp.protocol.authorization import Authorization
 from idp.protocol.claims import STANDARD_SCOPES
 from idp.protocol.client import Client, Resource, Scope
 from idp.protocol.errors import Refused
+from idp.protocol.fapi2 import applied
+from idp.protocol.holder import Holder
 from idp.protocol.parameters import Parameters
 from idp.protocol.request import Check, Rules
 from idp.settings import Settings
@@ -47,6 +49,7 @@ class TokenRequest(msgspec.Struct, frozen=True):
     client: Client
     parameters: Parameters
     now: float
+    holder: Holder | None = None
 
 
 GrantFunction = Callable[[TokenRequest, "Server"], Awaitable[Authorization]]
@@ -181,7 +184,7 @@ class Server:
         if found is None and client_id is not None:
             for source in self.client_sources:
                 if (found := await source.find(self, client_id, network)) is not None:
-                    break
+                    return applied(found, self.settings.profile, self.settings.keys.algorithms)
         return found
 
     async def known_client(self, client_id: str | None) -> Client | None:
@@ -205,7 +208,7 @@ class Server:
         if found is not None:
             if len(known) >= _KEPT_CLIENTS:
                 del known[next(iter(known))]
-            known[client_id] = found
+            known[client_id] = found = applied(found, self.settings.profile, self.settings.keys.algorithms)
         return found
 
     async def reload_registry(self, *, force: bool = False) -> None:

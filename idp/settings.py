@@ -17,6 +17,7 @@ from .config.gathering import Gathered
 from .config.problems import ConfigurationError
 from .config.reading import Field, Secret, fields
 from .settings_client_documents import ClientDocuments
+from .settings_dpop import Dpop
 from .settings_limits import Limits
 from .settings_profiles import PROFILES, Profile
 from .settings_registration import Registration
@@ -183,7 +184,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool, _about("Whether every client has to push its authorization requests first (RFC 9126).")
     ] = False
     profile: Annotated[
-        Profile, _about("Other defaults for a purpose; what is written beside it still wins. docs/mcp.md.")
+        Profile, _about("Other defaults for a purpose (docs/mcp.md); fapi2 also binds every client (docs/fapi2.md).")
     ] = "none"
     announce_resources: Annotated[
         bool, _about("Whether discovery names the registered resources (RFC 9728 4); else the issuer alone.")
@@ -193,6 +194,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     passwords: Passwords = Passwords()
     limits: Limits = Limits()
     overload: Overload = Overload()
+    dpop: Dpop = Dpop()
     outbound: Outbound = Outbound()
     registration: Registration = Registration()
     client_documents: ClientDocuments = ClientDocuments()
@@ -255,7 +257,7 @@ def _dev_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
         "issuer": f"http://localhost:{port}",
         "data_dir": Path(".idp"),
         "drain_seconds": 0,
-        "password_exchange_client": "sample",
+        "password_exchange_client": None if given.get("profile") == "fapi2" else "sample",
         "log_format": "text",
         "keys.longest_cache": 10,
         "keys.jwks_max_age": min(5, given.get("keys.longest_cache", 10)),

@@ -14,6 +14,7 @@ from .config.problems import Problem, quoted
 from .settings_client_documents import client_document_problems
 from .settings_limits import limit_problems
 from .settings_network import network_problems
+from .settings_profiles import profile_problems
 from .settings_registration import registration_problems
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def combination_problems(settings: Settings) -> Iterator[Named]:
     yield from limit_problems(settings)
     yield from registration_problems(settings)
     yield from client_document_problems(settings)
+    yield from profile_problems(settings)
     yield from _keys(settings)
     yield from _lifetimes(settings)
     yield from _names(settings)

@@ -49,7 +49,9 @@ def apply(desk: Desk, file: Path, plan: bool, as_json: bool) -> None:
     """
     settings = desk.settings()
     types, keys = offered(settings.implicit_and_hybrid), settings.keys.algorithms
-    manifest = read_manifest(file, algorithms=keys, response_types=types, reach=reach(settings))
+    manifest = read_manifest(
+        file, algorithms=keys, response_types=types, reach=reach(settings), profile=settings.profile
+    )
     result = desk.call("apply", manifest=msgspec.to_builtins(manifest), plan=plan)
     if as_json:
         say.line(json.dumps(result))

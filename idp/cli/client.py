@@ -46,7 +46,8 @@ def add(
     """Register the app CLIENT_ID. Prints its secret once, where it has one."""
     members["subject_type"] = "pairwise" if pairwise else "public"
     found = _described(members, public=public or native, native=native, service=service, refresh=refresh)
-    flaws = client_flaws(found, algorithms=desk.settings().keys.algorithms)
+    settings = desk.settings()
+    flaws = client_flaws(found, algorithms=settings.keys.algorithms, profile=settings.profile)
     if flaws:
         raise ConfigurationError(msgspec.structs.replace(flaw.problem, where=flaw.member) for flaw in flaws)
     described = {name: value for name, value in msgspec.to_builtins(found).items() if name != "secret_hashes"}

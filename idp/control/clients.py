@@ -45,6 +45,7 @@ async def add(server: Server, client: dict[str, Any]) -> dict[str, Any]:
         grant_types=tuple(server.grants),
         response_types=sorted(server.response_types),
         reach=reach(server.settings),
+        profile=server.settings.profile,
     )
     for flaw in flaws or await check_sector(server, asked):
         raise refusal(flaw)

@@ -9,6 +9,8 @@ from idp.features.claims import CLAIMS_PARAMETER
 from idp.features.client_documents import CLIENT_DOCUMENTS
 from idp.features.clients import CLIENT_SECRET, CLIENT_SECRET_JWT, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
 from idp.features.device import DEVICE
+from idp.features.dpop import DPOP
+from idp.features.fapi2 import FAPI2
 from idp.features.feature import Endpoint, Feature, Job
 from idp.features.form_post import FORM_POST
 from idp.features.implicit_and_hybrid import IMPLICIT_AND_HYBRID
@@ -55,6 +57,8 @@ FEATURES: tuple[Feature, ...] = (
     CLAIMS_PARAMETER,
     STEP_UP,
     PAIRWISE,
+    DPOP,
+    FAPI2,
     LOGOUT,
     BACKCHANNEL_LOGOUT,
     CLIENT_DOCUMENTS,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from idp.features.feature import Feature
+from idp.protocol import fapi2
 from idp.protocol.metadata import merge
 from idp.server import Server
 from idp.settings import Settings
@@ -42,7 +43,7 @@ def metadata(settings: Settings, features: Sequence[Feature], grants: Mapping[st
         if f"{endpoint}_endpoint" not in announced:
             about = (f"{endpoint}_endpoint_", f"{endpoint}_signing_")
             announced = {name: value for name, value in announced.items() if not name.startswith(about)}
-    return announced
+    return fapi2.narrowed(announced) if settings.profile == fapi2.NAME else announced
 
 
 def documents(server: Server, features: Sequence[Feature], base: str) -> dict[str, Document]:

@@ -15,6 +15,7 @@ from idp.settings import Settings
 from idp.web.answers import OtherForm
 from idp.web.client_authentication import Prove
 from idp.web.delivery import Deliver
+from idp.web.holder import Binding
 from idp.web.registration_answer import RegistrationCheck
 from idp.web.sources import Source
 
@@ -73,6 +74,7 @@ class Feature:
     ``client_sources`` make, for one server each, what knows clients that nobody registered. ``current_metadata`` is
     the part of discovery that operators change meanwhile, ``resource_metadata`` what the issuer says of itself as a
     resource (RFC 9728 2).
+    ``bindings`` are ways of tying tokens to a key.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Feature:
     sources: tuple[Source, ...] = ()
     checks: tuple[Check, ...] = ()
     registration_checks: tuple[RegistrationCheck, ...] = ()
+    bindings: tuple[Binding, ...] = ()
     metadata: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
     jobs: tuple[Job, ...] = ()
     client_sources: tuple[Callable[[], ClientSource], ...] = ()

@@ -36,6 +36,7 @@ async def authorization_code(request: TokenRequest, server: Server) -> Authoriza
             secret_hash=hashlib.sha256(secret).digest(),
             now=request.now,
             idle=server.settings.lifetimes.refresh_idle,
+            holder=request.holder,
         ),
     )
     if isinstance(outcome, Refused):

@@ -27,6 +27,7 @@ async def device_code(request: TokenRequest, server: Server) -> Authorization:
             secret_hash=hashlib.sha256(secret).digest(),
             now=request.now,
             idle=server.settings.lifetimes.refresh_idle,
+            holder=request.holder,
         ),
     )
     if isinstance(outcome, Refused):

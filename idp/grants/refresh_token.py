@@ -65,6 +65,7 @@ async def refresh_token(request: TokenRequest, server: Server) -> Authorization:
             grace=grace,
             idle=server.settings.lifetimes.refresh_idle,
             now=request.now,
+            holder=request.holder,
         ),
     )
     if isinstance(outcome, Refused):
@@ -84,5 +85,5 @@ async def refresh_token(request: TokenRequest, server: Server) -> Authorization:
         acr=outcome.acr,
         claims=outcome.claims,
         id_token="openid" in scope,
-        refresh_token=format_refresh_token(handle, server.follow_refresh(secret)),
+        refresh_token=format_refresh_token(handle, outcome.refresh_secret or secret),
     )

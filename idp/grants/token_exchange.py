@@ -7,6 +7,7 @@ from idp.protocol.authorization import Authorization
 from idp.protocol.checks import allowed_resources
 from idp.protocol.client import Client
 from idp.protocol.errors import Refused
+from idp.protocol.holder import own_key
 from idp.protocol.parameters import Parameters
 from idp.protocol.token_exchange import ACCESS_TOKEN, actors, check_types, narrowed_scope
 from idp.server import Server, TokenRequest
@@ -17,8 +18,8 @@ async def token_exchange(request: TokenRequest, server: Server) -> Authorization
     """Tied to the grant of the token shown: whatever ends that one ends this one too (decision 18)."""
     client, parameters = request.client, request.parameters
     check_types(parameters)
-    subject = await _shown(server, client, "subject_token", parameters)
-    actor = None if parameters.get("actor_token") is None else await _shown(server, client, "actor_token", parameters)
+    subject = await _shown(server, request, "subject_token")
+    actor = None if parameters.get("actor_token") is None else await _shown(server, request, "actor_token")
     target = _target(parameters, client, server)
     scope = narrowed_scope(parameters, subject.scope, client)
     act = actors(client, subject.claims, None if actor is None else actor.claims)
@@ -58,9 +59,10 @@ async def token_exchange(request: TokenRequest, server: Server) -> Authorization
     )
 
 
-async def _shown(server: Server, client: Client, name: str, parameters: Parameters) -> Accepted:
+async def _shown(server: Server, request: TokenRequest, name: str) -> Accepted:
     """A live token that is this client's business: a service exchanges what it was sent, never what it found."""
-    accepted = await accept(server, parameters.require(name))
+    client = request.client
+    accepted = await accept(server, request.parameters.require(name))
     if isinstance(accepted, str):
         raise _refused(name, accepted, "a live access token of this server", "Use the token of the request at hand.")
     if not concerns(client, accepted.claims):
@@ -70,6 +72,9 @@ async def _shown(server: Server, client: Client, name: str, parameters: Paramete
             f"aud {' or '.join(client.audiences) or '(no audiences are registered)'}, which this client serves",
             f"Add the resource to audiences of client {client.client_id}, if it serves it.",
         )
+    if accepted.claims["client_id"] == client.client_id and not own_key(accepted.claims, request.holder):
+        # Who was sent a bound token saw its proof; who was issued one gets no unbound one for it (RFC 9449 5).
+        raise _refused(name, "its own token, without its key", "a DPoP proof of the token's key", "Send the proof too.")
     return accepted
 
 

@@ -5,9 +5,9 @@ class JoseError(Exception):
     """A token, key or key set was refused.
 
     ``reason`` is one machine word: ``malformed``, ``too_large``, ``algorithm``, ``critical``, ``typ``,
-    ``key``, ``unknown_key``, ``signature``, ``keys_unavailable`` or ``busy``. ``str()`` is a sentence naming what was
-    received and what was expected; it holds header values at most, shortened and printable, never a
-    signature or a claim.
+    ``key``, ``unknown_key``, ``signature``, ``proof``, ``keys_unavailable`` or ``busy``. ``str()`` is a sentence
+    naming what was received and what was expected; it holds header values at most, shortened and printable,
+    never a signature or a claim (but for ``proof``: the claims of a DPoP proof are no secret).
     """
 
     def __init__(self, reason: str, message: str, *, received: str | None = None, expected: str | None = None):

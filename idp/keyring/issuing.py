@@ -54,7 +54,7 @@ class Issuer:
             token = await self._keyring.sign(_access_token_alg(auth, targets), "at+jwt", members)
         answer: dict[str, Any] = {
             "access_token": token,
-            "token_type": "Bearer",
+            "token_type": auth.holder.token_type if auth.holder is not None else "Bearer",
             "expires_in": expires_at - int(auth.now),
             "scope": " ".join(auth.scope),
         }

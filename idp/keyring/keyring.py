@@ -41,7 +41,7 @@ class Keyring:
         clock: Callable[[], float],
         algorithms: Sequence[str] = ("RS256", "ES256"),
         *,
-        secrets: Sequence[str] = ("refresh", "seal", "pairwise"),
+        secrets: Sequence[str] = ("refresh", "seal", "pairwise", "dpop-nonce"),
         journal: Journal | None = None,
         randomness: Randomness = os.urandom,
     ) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from idp.protocol.claims_request import Wanted
 from idp.protocol.client import Account, Client
+from idp.protocol.holder import Holder
 
 
 class Authorization(msgspec.Struct, frozen=True):
@@ -37,6 +38,7 @@ class Authorization(msgspec.Struct, frozen=True):
     access_token: bool = True  # False: the answer of the authorization endpoint holds an ID token alone
     code: str | None = None  # issued beside the ID token, which then vouches for it (OIDC Core 3.3.2.11)
     told: Mapping[str, Any] | None = None  # claims of the person that no access token will fetch (OIDC Core 5.4)
+    holder: Holder | None = None  # the key the access token is bound to (RFC 9449)
     lifetime: float | None = None  # of the access token; None = by resource, client, server
     acr: str | None = None  # what the sign-in earned; None = by ``amr``
     subject: str | None = None  # as a token said that this one is given for; None = what the client knows the person by

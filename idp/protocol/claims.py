@@ -103,6 +103,8 @@ def access_token(
         claims["grant"] = auth.grant_id
     if auth.sid is not None:
         claims["sid"] = auth.sid
+    if auth.holder is not None:
+        claims["cnf"] = auth.holder.confirmation
     return claims
 
 

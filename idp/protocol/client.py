@@ -55,6 +55,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     request_object_signing_alg: str | None = None  # None = any of ours; unsigned ones are never taken
     require_signed_request_object: bool = False  # RFC 9101 10.5
     require_pushed_authorization_requests: bool = False  # RFC 9126 6
+    dpop_bound_access_tokens: bool = False  # RFC 9449 5.2
 
     # Ours, not registered names.
     sealed_secrets: tuple[str, ...] = ()  # of client_secret_jwt: the secrets of secret_hashes, in the same order
@@ -62,6 +63,8 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     audiences: tuple[str, ...] = ()  # resources whose tokens it may introspect: it is their resource server
     refresh: Literal["offline", "session"] = "offline"
     refresh_grace: float | None = None  # seconds, 0-600; None = the server's
+    refresh_rotation: bool = True  # False: each refresh answers with the same token (FAPI 2.0 5.3.2.1)
+    profile: Literal["fapi2"] | None = None  # the FAPI 2.0 Security Profile, in one word
     access_token_lifetime: float | None = None
     consent: Literal["ask", "skip"] = "ask"
     remember_consent: bool | None = None  # None = remembered where the client can prove who it is (RFC 8252 8.6)

@@ -12,6 +12,7 @@ from itertools import chain
 from idp.config.problems import Problem
 from idp.config.reach import Reach
 from idp.jose.shared_secret import MOST_OCTETS
+from idp.protocol import dpop, fapi2
 from idp.protocol.client import Client
 from idp.protocol.device import GRANT_TYPE as DEVICE
 from idp.protocol.registration_keys import key_flaws, signing_flaws
@@ -61,8 +62,12 @@ def client_flaws(
     grant_types: Collection[str] = GRANT_TYPES,
     response_types: Collection[str] = RESPONSE_TYPES,
     reach: Reach = _PUBLIC,
+    profile: str = "none",
 ) -> tuple[Flaw, ...]:
-    """Everything that keeps ``client`` from being registered; ``reach`` says which addresses this server fetches."""
+    """Everything that keeps ``client`` from being registered.
+
+    ``reach`` says which addresses this server fetches, ``profile`` is the server's.
+    """
     return tuple(
         chain(
             _names(client),
@@ -75,6 +80,8 @@ def client_flaws(
             request_flaws(client),
             subject_flaws(client),
             _ours(client),
+            dpop.flaws(client),
+            fapi2.unfit(fapi2.applied(client, profile, algorithms)),
         )
     )
 

@@ -41,6 +41,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     algorithms: Collection[str]
     may_call: Callable[[str], bool]
     reach: Reach
+    profile: str = "none"
 
 
 @functools.cache
@@ -142,6 +143,7 @@ def registered_flaws(client: Client, policy: Policy) -> tuple[Flaw, ...]:
                 grant_types=policy.grant_types,
                 response_types=policy.response_types,
                 reach=policy.reach,
+                profile=policy.profile,
             ),
             _scopes(client, policy),
             _method(client, policy),

@@ -88,6 +88,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     claims: ClaimsRequest | None = None
     acr: AcrRequest | None = None
     once: Once | None = None
+    dpop_jkt: str | None = None
 
     @property
     def client(self) -> Client:

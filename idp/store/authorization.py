@@ -102,6 +102,7 @@ def issue_code(connection: Connection, journal: Journal, new: NewCode) -> str | 
                 "nonce": request.nonce,
                 "expires_at": now + new.code_lifetime,
                 "spent_at": None,
+                "dpop_jkt": request.dpop_jkt,
             },
         )
     journal.record(

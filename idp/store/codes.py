@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from idp.protocol.claims_request import Wanted, wanted_of
 from idp.protocol.client import Account, Client
 from idp.protocol.errors import Refused, invalid_grant, visible
+from idp.protocol.holder import Holder, same_key
 from idp.protocol.prompts import may_act
 from idp.store.accounts import account_of
 from idp.store.audit import Journal
@@ -70,6 +71,7 @@ class Grant(msgspec.Struct, frozen=True):
     nonce: str | None = None
     claims: Wanted | None = None
     acr: str | None = None
+    refresh_secret: bytes | None = None  # of the family's live token, where one was used
 
 
 class Redemption(msgspec.Struct, frozen=True):
@@ -86,6 +88,7 @@ class Redemption(msgspec.Struct, frozen=True):
     secret_hash: bytes
     now: float
     idle: float
+    holder: Holder | None = None
 
 
 def redeem(connection: Connection, journal: Journal, ask: Redemption) -> Grant | Refused:
@@ -121,9 +124,15 @@ def redeem(connection: Connection, journal: Journal, ask: Redemption) -> Grant |
                 "rotated_at": ask.now,
                 "used_at": ask.now,
                 "expires_at": min(ask.now + ask.idle, row["grant_expires_at"]),
+                "dpop_jkt": family_key(ask.client, ask.holder),
             },
         )
     return grant
+
+
+def family_key(client: Client, holder: Holder | None) -> str | None:
+    """RFC 9449 5: a refresh token is bound to the key only where the client has no other way to prove itself."""
+    return holder.jkt if client.public and holder is not None else None
 
 
 def grant_of(row: Any, *, nonce: str | None = None) -> Grant:
@@ -196,7 +205,19 @@ def _refusal(row: Any, ask: Redemption) -> Refused | None:
             mend="Keep the verifier in the session that made the authorization request and send it once.",
             rule="RFC 7636 4.6",
         )
-    return dead_grant(row)
+    return _other_key(row, ask.holder) or dead_grant(row)
+
+
+def _other_key(row: Any, holder: Holder | None) -> Refused | None:
+    if same_key(row["dpop_jkt"], holder):
+        return None
+    return invalid_grant(
+        "The code is bound to another key.",
+        received="no DPoP proof" if holder is None else "a proof of another key",
+        expected="a proof of the key named with the authorization request (dpop_jkt)",
+        mend="Sign the proof with the key of the authorization request, in the same client instance.",
+        rule="RFC 9449 10",
+    )
 
 
 def dead_grant(row: Any) -> Refused | None:

@@ -17,8 +17,9 @@ from sqlalchemy import Connection
 from idp.protocol.client import Client
 from idp.protocol.device import INTERVAL, LONGEST_INTERVAL
 from idp.protocol.errors import NotYet, Refused, invalid_grant
+from idp.protocol.holder import Holder
 from idp.store.attempts import Bucket, take
-from idp.store.codes import Grant, dead_grant, grant_of
+from idp.store.codes import Grant, dead_grant, family_key, grant_of
 from idp.store.schema import accounts, grants, refresh_tokens, sessions
 from idp.store.schema_protocols import device_codes
 from idp.store.statements import Prepared
@@ -108,6 +109,7 @@ class Poll(msgspec.Struct, frozen=True):
     secret_hash: bytes
     now: float
     idle: float
+    holder: Holder | None = None
 
 
 def device_hash(device_code: str) -> bytes:
@@ -208,6 +210,7 @@ def _family(ask: Poll, grant: Grant, until: float) -> dict[str, Any]:
         "rotated_at": ask.now,
         "used_at": ask.now,
         "expires_at": min(ask.now + ask.idle, until),
+        "dpop_jkt": family_key(ask.client, ask.holder),
     }
 
 

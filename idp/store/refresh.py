@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from idp.protocol.client import Client
 from idp.protocol.errors import Refused, invalid_grant
+from idp.protocol.holder import Holder, same_key
 from idp.store.audit import Journal
-from idp.store.codes import Grant, dead_grant, grant_of, revoke_grant
+from idp.store.codes import Grant, dead_grant, family_key, grant_of, revoke_grant
 from idp.store.schema import accounts, grants, refresh_tokens, sessions
 from idp.store.statements import Prepared
 
@@ -57,6 +58,19 @@ _ROTATE = Prepared(
         rotated_at=sa.bindparam("now"),
         used_at=sa.bindparam("now"),
         expires_at=sa.bindparam("until"),
+        # A family that began without a key is bound to the first one shown (RFC 9449 5), and stays so.
+        dpop_jkt=sa.func.coalesce(refresh_tokens.c.dpop_jkt, sa.bindparam("jkt", type_=sa.String(64))),
+    )
+)
+_KEEP = Prepared(
+    sa.update(refresh_tokens)
+    .where(
+        refresh_tokens.c.handle == sa.bindparam("handle_"), refresh_tokens.c.secret_hash == sa.bindparam("presented")
+    )
+    .values(
+        used_at=sa.bindparam("now"),
+        expires_at=sa.bindparam("until"),
+        dpop_jkt=sa.func.coalesce(refresh_tokens.c.dpop_jkt, sa.bindparam("jkt", type_=sa.String(64))),
     )
 )
 
@@ -72,13 +86,17 @@ class Refresh(msgspec.Struct, frozen=True):
     grace: float
     idle: float
     now: float
+    holder: Holder | None = None
 
 
 def refresh(connection: Connection, journal: Journal, ask: Refresh) -> Grant | Refused:
-    """The grant, its family moved on to ``follow(secret)``; or a refusal, returned so that a family's death commits."""
+    """The grant, its family moved on to ``follow(secret)``, or kept where its client does not rotate; or a refusal,
+    returned so that a family's death commits."""
     row = _FAMILY.first(connection, {"handle_": ask.handle})
     if row is None or row["client_id"] != ask.client.client_id:
         return _unknown()
+    if not same_key(row["dpop_jkt"], ask.holder):
+        return _other_key(ask.holder)
     grant = grant_of(row)
     presented = hashlib.sha256(ask.secret).digest()
     live = hmac.compare_digest(presented, row["secret_hash"])
@@ -87,20 +105,24 @@ def refresh(connection: Connection, journal: Journal, ask: Refresh) -> Grant | R
     refused = dead_grant(row) or _expired(row, ask.now) or ask.narrow(grant)
     if refused is not None:
         return refused
+    rotates = ask.client.refresh_rotation or not live
+    following = ask.follow(ask.secret) if rotates else ask.secret
     if live:
-        successor = hashlib.sha256(ask.follow(ask.secret)).digest()
-        until = min(ask.now + ask.idle, row["grant_expires_at"])
         values = {
             "handle_": ask.handle,
             "presented": presented,
-            "successor": successor,
             "now": ask.now,
-            "until": until,
+            "until": min(ask.now + ask.idle, row["grant_expires_at"]),
+            "jkt": family_key(ask.client, ask.holder),
         }
-        if _ROTATE.run(connection, values) != 1:
+        if rotates:
+            changed = _ROTATE.run(connection, {**values, "successor": hashlib.sha256(following).digest()})
+        else:
+            changed = _KEEP.run(connection, values)
+        if changed != 1:
             # Another node rotated between our read and write: judge again by the row as it is now (grace, or replay).
             return refresh(connection, journal, ask)
-    return grant
+    return msgspec.structs.replace(grant, refresh_secret=following)
 
 
 def _in_grace(row: Any, presented: bytes, ask: Refresh) -> bool:
@@ -141,6 +163,17 @@ def _not_live(connection: Connection, journal: Journal, row: Any, ask: Refresh) 
                 rule="RFC 9700 4.14.2",
             )
     return _unknown()
+
+
+def _other_key(holder: Holder | None) -> Refused:
+    """Changes nothing, whatever was presented: a thief without the key must not be able to end the family either."""
+    return invalid_grant(
+        "The refresh token is bound to another key.",
+        received="no DPoP proof" if holder is None else "a proof of another key",
+        expected="a proof of the key the refresh token was issued to",
+        mend="Keep key and refresh token together; without the key, sign in again.",
+        rule="RFC 9449 5",
+    )
 
 
 def _expired(row: Any, now: float) -> Refused | None:

@@ -32,6 +32,7 @@ async def apply_text(server: Server, text: str, folder: Path) -> dict[str, Any]:
         grant_types=tuple(server.grants),
         response_types=sorted(server.response_types),
         reach=reach(server.settings),
+        profile=server.settings.profile,
     )
     return await run(server, "apply", {"manifest": msgspec.to_builtins(manifest, builtin_types=(bytes,))})
 

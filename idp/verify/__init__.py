@@ -7,13 +7,29 @@ the claims, and saying a refusal. It does not own how tokens are made, and knows
     except Refused as refused:
         answer(refused.status, {"WWW-Authenticate": refused.www_authenticate()}, str(refused))
 
+Tokens that are bound to a key (DPoP) are taken with the request they came with, and never without:
+
+    token = await verifier.verify_request(method, "https://api.example.com/notes", headers, scopes=["read"])
+
 It needs the base install alone: cryptography, joserfc and the standard library.
 """
 
 from .bearer import bearer_token
 from .claims import VerifiedToken
 from .fetch import Fetch, FetchError, Response
+from .proofs import Dpop, MemoryReplays, Replays
 from .refused import Refused
 from .verifier import Verifier
 
-__all__ = ["Fetch", "FetchError", "Refused", "Response", "VerifiedToken", "Verifier", "bearer_token"]
+__all__ = [
+    "Dpop",
+    "Fetch",
+    "FetchError",
+    "MemoryReplays",
+    "Refused",
+    "Replays",
+    "Response",
+    "VerifiedToken",
+    "Verifier",
+    "bearer_token",
+]

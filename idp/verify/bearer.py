@@ -22,7 +22,16 @@ def bearer_token(authorization: str | bytes | None) -> str:
     if scheme.lower() != "bearer":
         # The rest may be a password: it is neither shown nor kept.
         raise Refused("missing_token", f"the Authorization header is not of the scheme Bearer; {_HINT}")
-    token = rest.strip(" ")
+    return _one_token(rest, "Bearer", _HINT)
+
+
+def dpop_token(authorization: str) -> str:
+    """The token of a header of the scheme DPoP (RFC 9449 section 7.1)."""
+    return _one_token(authorization.strip().partition(" ")[2], "DPoP", "send the header Authorization: DPoP TOKEN")
+
+
+def _one_token(text: str, scheme: str, hint: str) -> str:
+    token = text.strip(" ")
     if not _TOKEN.fullmatch(token):
-        raise Refused("malformed_request", f"what follows Bearer is not one token; {_HINT}")
+        raise Refused("malformed_request", f"what follows {scheme} is not one token; {hint}")
     return token

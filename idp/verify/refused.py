@@ -8,6 +8,8 @@ _ERROR = {
     "scope": "insufficient_scope",
     "malformed_request": "invalid_request",
     "authentication": "insufficient_user_authentication",
+    "proof": "invalid_dpop_proof",
+    "replay": "invalid_dpop_proof",
 }
 _SILENT = frozenset({"missing_token", "keys_unavailable"})
 _DESCRIPTION_LIMIT = 300
@@ -18,11 +20,14 @@ class Refused(Exception):
 
     ``reason``: ``missing_token``, ``malformed_request``, ``malformed``, ``too_large``, ``algorithm``,
     ``critical``, ``typ``, ``issuer``, ``unknown_key``, ``keys_unavailable``, ``signature``, ``claim``,
-    ``audience``, ``subject``, ``expired``, ``not_yet_valid``, ``future``, ``scope`` or ``authentication`` (the
-    person has to sign in again, or by stronger means). ``str()`` is a sentence fit for the caller of the API;
-    ``received`` and ``expected`` are the two values that differ, where there are such. ``scope``, ``acr_values``
-    and ``max_age`` are what the resource asked for.
+    ``audience``, ``subject``, ``expired``, ``not_yet_valid``, ``future``, ``scope``, ``authentication`` (the person
+    has to sign in again, or by stronger means), ``bound`` (a token that is bound to a key came without it, or the
+    other way round), ``proof`` (the DPoP proof) or ``replay`` (it was used before). ``str()`` is a sentence fit for
+    the caller of the API; ``received`` and ``expected`` are the two values that differ, where there are such.
+    ``scope``, ``acr_values`` and ``max_age`` are what the resource asked for.
     """
+
+    dpop: "tuple[str, ...]" = ()  # the algorithms of proofs, where DPoP is the scheme to answer in
 
     def __init__(
         self,
@@ -57,7 +62,8 @@ class Refused(Exception):
         """The WWW-Authenticate header; ``parameters`` (``realm``, ``resource_metadata``) come first.
 
         Pure ASCII on one line whatever the token held: error_description has no room for quotes, backslashes
-        and other characters (RFC 6750 section 3).
+        and other characters (RFC 6750 section 3). It is of the scheme DPoP where the request was (RFC 9449 section
+        7.1).
         """
         values = dict(parameters)
         if self.error is not None:
@@ -69,7 +75,10 @@ class Refused(Exception):
                 values["acr_values"] = " ".join(self.acr_values)
             if self.max_age is not None:
                 values["max_age"] = str(math.floor(self.max_age))
-        return ("Bearer " + ", ".join(f'{name}="{_plain(value)}"' for name, value in values.items())).rstrip()
+        if self.dpop:
+            values["algs"] = " ".join(self.dpop)
+        scheme = "DPoP" if self.dpop else "Bearer"
+        return (f"{scheme} " + ", ".join(f'{name}="{_plain(value)}"' for name, value in values.items())).rstrip()
 
 
 def _plain(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 from idp.protocol.client import Client
 from idp.protocol.errors import Refused, invalid_client, visible
+from idp.protocol.fapi2 import acceptable_audience, signing_algorithms
 from idp.protocol.registration_keys import ASSERTION_ALGORITHMS
 from idp.server import Server
 from idp.store.spent import spend
@@ -21,7 +22,7 @@ def accepted_algorithms(client: Client) -> Sequence[str]:
     """Those of the client's method, or the one it registered."""
     known = ASSERTION_ALGORITHMS.get(client.token_endpoint_auth_method, ())
     pinned = client.token_endpoint_auth_signing_alg
-    return (pinned,) if pinned in known else known
+    return signing_algorithms(client, (pinned,) if pinned in known else known)
 
 
 async def accept_assertion(claims: Mapping[str, Any], client: Client, server: Server) -> None:
@@ -31,7 +32,7 @@ async def accept_assertion(claims: Mapping[str, Any], client: Client, server: Se
         received = f"iss {_shown(claims, 'iss')}, sub {_shown(claims, 'sub')}"
         raise refused(client, received, f"iss = sub = {client.client_id}")
     audiences = _audiences(client, server.issuer)
-    if not any(claims.get("aud") in (name, [name]) for name in audiences):
+    if not acceptable_audience(claims.get("aud"), client, audiences):
         raise refused(client, f"aud {_shown(claims, 'aud')}", f"aud = {' or '.join(audiences)}, alone")
     expires, jti = claims.get("exp"), claims.get("jti")
     if not is_time(expires) or not now - _LEEWAY < expires <= now + _MAX_LIFETIME + _LEEWAY:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from idp.protocol.client_documents import DocumentClient
 from idp.protocol.errors import Refused, Sent, Shown
+from idp.protocol.fapi2 import code_lifetime
 from idp.protocol.parameters import Parameters
 from idp.protocol.prompts import AskConsent, Facts, Issue, Login, Refuse, SelectAccount, Step, next_step
 from idp.protocol.pushed import bad_handle
@@ -179,7 +180,7 @@ async def issue(
         grant_id=server.random_id(16),
         sid=server.random_id(16),
         now=server.now(),
-        code_lifetime=lifetimes.code,
+        code_lifetime=code_lifetime(request.client, lifetimes.code),
         grant_lifetime=lifetimes.refresh_absolute,
         transaction=waiting.transaction if waiting else None,
         transaction_expires_at=waiting.expires_at if waiting else 0.0,

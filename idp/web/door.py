@@ -19,6 +19,7 @@ from idp.web.foreign_host import ForeignHosts
 
 # The last one browser apps of the Model Context Protocol send with every request, for documents too.
 _MAY_SEND = b"Authorization, Content-Type, DPoP, If-None-Match, MCP-Protocol-Version"
+_EXPOSED = b"WWW-Authenticate, X-Correlation-Id, DPoP-Nonce"
 Content = Callable[[], tuple[bytes, str]]
 
 
@@ -124,7 +125,7 @@ class Door:
                 client: Client | None = scope.get("idp.client")
                 if anybody or (client is not None and origin in client.origins):
                     headers.append((b"access-control-allow-origin", origin.encode("latin-1")))
-                    headers.append((b"access-control-expose-headers", b"WWW-Authenticate, X-Correlation-Id"))
+                    headers.append((b"access-control-expose-headers", _EXPOSED))
                 message = {**message, "headers": headers}
             await send(message)
 

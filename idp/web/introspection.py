@@ -13,6 +13,7 @@ from idp.grants.presented import accept, concerns
 from idp.grants.refresh_token import parse_refresh_token
 from idp.protocol.client import Client
 from idp.protocol.errors import invalid_client
+from idp.protocol.holder import token_type_of
 from idp.server import Server
 from idp.store.tokens import family
 from idp.web.answers import answer
@@ -21,7 +22,7 @@ from idp.web.context import server_of
 from idp.web.forms import read_form
 
 _INACTIVE = {"active": False}
-_MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "exp", "iat", "jti", "auth_time", "acr", "sid", "act")
+_MEMBERS = ("scope", "client_id", "sub", "aud", "iss", "exp", "iat", "jti", "auth_time", "acr", "sid", "act", "cnf")
 
 
 async def introspect(http: Request) -> Response:
@@ -52,7 +53,7 @@ async def _access_token(server: Server, client: Client, text: str) -> dict[str, 
     members = {name: accepted.claims[name] for name in _MEMBERS if name in accepted.claims}
     account = accepted.standing.account
     named = _named(members["sub"], account.id, account.username) if account else {}
-    return {"active": True, "token_type": "Bearer", **named, **members}
+    return {"active": True, "token_type": token_type_of(accepted.claims), **named, **members}
 
 
 def _named(subject: str, account_id: str, username: str) -> dict[str, str]:

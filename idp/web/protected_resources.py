@@ -23,10 +23,11 @@ def metadata_url(server: Server) -> str:
 
 
 def with_pointer(server: Server, challenge: str) -> str:
-    """A ``WWW-Authenticate`` of one scheme, led on where the document is mounted."""
+    """A ``WWW-Authenticate``, its first scheme led on where the document is mounted."""
     if "protected_resources" not in server.metadata:
         return challenge
-    return f'{challenge}, resource_metadata="{metadata_url(server)}"'
+    first, other, rest = challenge.partition(", DPoP ")  # the scheme offered beside (RFC 9449 7.1)
+    return f'{first}, resource_metadata="{metadata_url(server)}"{other}{rest}'
 
 
 def pointing(handler: Handler) -> Handler:

@@ -18,6 +18,7 @@ from idp.web.authorize import target_of, validated
 from idp.web.client_authentication import authenticate
 from idp.web.context import server_of
 from idp.web.forms import json_response, read_form
+from idp.web.holder import answer_headers, bound_request, proved_holder
 from idp.web.sources import refuse_both
 
 # Who calls is proved with these; they are no part of what is asked, and no secret is kept.
@@ -41,12 +42,15 @@ async def pushed(http: Request) -> Response:
     asked = Asked.plainly(_of(client, sent), (PUSHED,))
     for source in http.app.state.sources:
         asked = await source(server, asked, server.now())
+    holder = await proved_holder(http, server)
+    asked = bound_request(asked, holder)
     validated(http, asked, await _target(http, asked))
     handle = server.random_id(32)
     now, lifetime = server.now(), server.settings.lifetimes.pushed_request
     new = Pushed(client.client_id, tuple(asked.sent.pairs()), tuple(sorted(asked.via)), now, now + lifetime)
     await server.database.write(push, handle, new)
-    return json_response({"request_uri": PREFIX + handle, "expires_in": lifetime}, 201)
+    answer = {"request_uri": PREFIX + handle, "expires_in": lifetime}
+    return json_response(answer, 201, answer_headers(http, holder))
 
 
 async def read_pushed(server: Server, asked: Asked, began: float) -> Asked:

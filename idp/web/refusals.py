@@ -50,7 +50,8 @@ async def on_refused(http: Request, error: Exception) -> Response:
         return refusal_response(error)
     client = http.scope.get("idp.client")
     number = tell_operator(http, error, client.client_id if client else None)
-    if client is not None and http.scope.get("idp.proved"):
+    asks_back = error.error == "use_dpop_nonce"  # how every exchange of nonces begins, no mistake of anybody's
+    if client is not None and http.scope.get("idp.proved") and not asks_back:
         server, path = server_of(http), http.scope["path"]
         try:
             await server.database.write(

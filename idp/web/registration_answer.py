@@ -47,6 +47,7 @@ def policy_of(http: Request) -> Policy:
         algorithms=server.settings.keys.algorithms,
         may_call=lambda host: may_call(server, host),
         reach=reach(server.settings),
+        profile=server.settings.profile,
     )
 
 

@@ -9,6 +9,7 @@ from idp.jose.compact import MAX_TOKEN
 from idp.outbound import OutboundError
 from idp.protocol.client import Client
 from idp.protocol.errors import Refused, visible
+from idp.protocol.fapi2 import signing_algorithms
 from idp.protocol.parameters import Parameters
 from idp.protocol.registration_uris import MAX_REQUEST_URI
 from idp.protocol.request import OBJECT, PUSHED, Asked
@@ -48,7 +49,7 @@ def _as_it_was_read(asked: Asked) -> Asked:
 
 async def _proved(server: Server, client: Client, text: str | None) -> dict[str, object]:
     pinned = client.request_object_signing_alg
-    algorithms = ALGORITHMS if pinned is None else (pinned,)
+    algorithms = signing_algorithms(client, ALGORITHMS if pinned is None else (pinned,))
     try:
         token = await verify_by_client_key(server, client, text or "", algorithms=algorithms, typ=TYPES)
     except JoseError as error:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.server import Server
-from idp.verify import Refused, Verifier, bearer_token
+from idp.verify import Refused, Verifier
 from idp.verify import Response as Fetched
 from idp.web.context import locale_of, server_of, web_of
 from idp.web.forms import json_response
@@ -38,7 +38,7 @@ async def hello(http: Request) -> Response:
     """200 with a greeting, or 401 that says why and what to do."""
     verifier: Verifier = http.app.state.sample_verifier
     try:
-        token = await verifier.verify(bearer_token(http.headers.get("authorization")))
+        token = await verifier.verify_request(http.method, f"{server_of(http).issuer}/hello", http.headers.raw)
     except Refused as refused:
         members = {
             "error": refused.error or "no_token",

@@ -7,10 +7,13 @@ from starlette.responses import Response
 
 from idp.grants.presented import accept, audiences
 from idp.protocol.claims import userinfo as userinfo_claims
+from idp.protocol.errors import Refused
+from idp.server import Server
 from idp.web.answers import answer
-from idp.web.bearer import bearer_token, unauthorized
+from idp.web.bearer import unauthorized
 from idp.web.context import server_of
 from idp.web.forms import read_form
+from idp.web.holder import Presented, in_its_scheme, presented_token, require_holder
 
 
 async def userinfo(http: Request) -> Response:
@@ -18,10 +21,19 @@ async def userinfo(http: Request) -> Response:
     in_form = None
     if http.method == "POST" and await http.body():
         in_form = (await read_form(http)).get("access_token")
-    accepted = await accept(server, bearer_token(http, in_form))
+    presented = presented_token(http, in_form)
+    try:
+        return await _claims(http, server, presented)
+    except Refused as refusal:
+        raise in_its_scheme(refusal, presented, server) from None
+
+
+async def _claims(http: Request, server: Server, presented: Presented) -> Response:
+    accepted = await accept(server, presented.token)
     if isinstance(accepted, str):
         raise unauthorized("invalid_token", f"The access token is not valid: {accepted}.", received=accepted)
     http.scope["idp.client"] = accepted.client
+    await require_holder(http, server, presented, accepted.claims)
     if server.issuer not in audiences(accepted.claims):
         names = ", ".join(audiences(accepted.claims))
         text = f"The access token is not valid: aud is {names}, this is {server.issuer}."
@@ -37,4 +49,6 @@ async def userinfo(http: Request) -> Response:
         )
     subject, wanted = server.subject_of(accepted.client, account.id), accepted.standing.claims
     claims = userinfo_claims(account, accepted.scope, server.registry.scopes, wanted, subject=subject)
-    return await answer(http, "userinfo", accepted.client, claims)
+    response = await answer(http, "userinfo", accepted.client, claims)
+    response.headers.update(presented.headers(server))
+    return response

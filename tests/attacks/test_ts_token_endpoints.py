@@ -117,7 +117,8 @@ async def test_ts_07_authorization_header(world: World, browser: Browser) -> Non
         headers = [("Authorization", bad.encode("latin-1"))]
         answer = await browser.http.get("/userinfo", headers=headers)
         assert_refused(answer, 401, "invalid_token")
-        assert answer.headers["www-authenticate"].startswith("Bearer ")
+        # Told in the scheme that was used, where there is such a one (RFC 9449 7.1).
+        assert answer.headers["www-authenticate"].startswith("DPoP " if bad.startswith("DPoP ") else "Bearer ")
 
 
 async def test_ts_08_ended_users_and_clients(fresh: World, browser: Browser) -> None:

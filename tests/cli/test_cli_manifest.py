@@ -73,9 +73,14 @@ request_uris = ["https://shop.example/requests/1.jwt#v2"]
 request_object_signing_alg = "EdDSA"
 require_signed_request_object = true
 require_pushed_authorization_requests = true
+dpop_bound_access_tokens = true
+refresh_rotation = false
+profile = "fapi2"
+id_token_signed_response_alg = "ES256"
+access_token_signed_response_alg = "ES256"
 redirect_uris = ["com.example.app:/cb"]
 application_type = "native"
-userinfo_signed_response_alg = "RS256"
+userinfo_signed_response_alg = "ES256"
 introspection_signed_response_alg = "ES256"
 [[clients.jwks.keys]]
 kty = "OKP"

@@ -49,6 +49,7 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "implicit_and_hybrid": ("true", "true", True),
     "require_pushed_authorization_requests": ("true", "true", True),
     "profile": ('"mcp"', "mcp", "mcp"),
+    "dpop.nonce": ('"required"', "required", "required"),
     "announce_resources": ("true", "true", True),
     "client_documents.mode": ('"any"', "any", "any"),
     "client_documents.hosts": ('["app.example.com", "*.example.org"]', "app.example.com,*.example.org", _HOSTS),

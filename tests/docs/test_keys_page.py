@@ -59,7 +59,7 @@ def test_the_key_encryption_key_is_changed_in_the_three_steps_of_the_page(
     installation.write_text(new + old, encoding="utf-8")
     assert "`idp keys rewrap`" in PAGE
     assert run(["keys", "rewrap"]) == 0
-    assert "4 private keys and 3 secrets are sealed under" in capfd.readouterr().out
+    assert "4 private keys and 4 secrets are sealed under" in capfd.readouterr().out
     installation.write_text(new, encoding="utf-8")
     assert run(["keys", "list"]) == 0
     shutil.copy(tmp_path / "another", installation)

@@ -48,6 +48,8 @@ TRACES: dict[str, tuple[str, ...]] = {
     "claims parameter": ("claims_parameter",),
     "step-up": ("acr_values",),
     "pairwise subjects": ("pairwise",),
+    "DPoP": ("dpop",),
+    "FAPI 2.0 profile": (),
     "rp-initiated logout": ("end_session",),
     "back-channel logout": ("backchannel",),
     "client id metadata documents": ("client_id_metadata_document_supported",),

@@ -162,7 +162,9 @@ async def test_without_a_token_the_challenge_names_no_error(provider: Provider) 
     pointer = f'resource_metadata="{provider.issuer}/.well-known/oauth-protected-resource"'
     for answer in (await provider.http.get("/userinfo"), await provider.http.post("/userinfo")):
         assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == f'Bearer realm="idp", {pointer}'
+        challenge = answer.headers["www-authenticate"]
+        assert challenge.startswith(f'Bearer realm="idp", {pointer}, DPoP algs="')
+        assert "error" not in challenge
 
 
 @pytest.mark.parametrize("change", ["junk", "cut", "longer", "id token", "basic", "two", "empty", "expired", "quoted"])

@@ -15,7 +15,8 @@ CODE, C_HASH = "Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk", "LD
 
 def hashes(alg: str, token: str | None, code: str | None) -> dict[str, object]:
     auth = Authorization(Client(client_id="s6BhdRkqt3"), ("openid",), (), 0.0, "implicit", code=code)
-    found = id_token(auth, issuer="https://server.example.com", expires_at=300, acr=None, alg=alg, access_token=token)
+    said = {"issuer": "https://server.example.com", "subject": "248289761001", "expires_at": 300, "acr": None}
+    found = id_token(auth, **said, alg=alg, access_token=token)  # type: ignore[arg-type]
     return {name: value for name, value in found.items() if name.endswith("_hash")}
 
 
