@@ -52,6 +52,10 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     require_pkce: Annotated[
         bool, _about("Whether confidential apps registered there must send PKCE or a nonce; public ones always PKCE.")
     ] = True
+    assertion_audience: Annotated[
+        Literal["issuer", "token_endpoint"],
+        _about("What client assertions of apps registered there may name: the issuer, or the token endpoint as well."),
+    ] = "issuer"
     unused_lifetime: Annotated[
         int, _seconds("An app that nobody used for this long after it was registered is removed.")
     ] = 2_592_000

@@ -274,7 +274,9 @@ def test_an_invented_line_stops_the_start(tmp_path: Path, line: str) -> None:
 def test_serve_has_no_option_but_its_file_and_how_it_answers() -> None:
     serve = commands.get_command(None, "serve")  # type: ignore[arg-type]
     assert serve is not None
-    assert [parameter.name for parameter in serve.params] == ["config", "workers", "tls_cert", "tls_key"]
+    ours = ["config", "workers", "tls_cert", "tls_key"]
+    profile = ["profile", "suite_base_url", "suite_alias", "suite_keys"]  # test_cli_conformance.py
+    assert [parameter.name for parameter in serve.params] == [*ours, *profile]
     assert {parameter.name for parameter in commands.params} == {"settings_file", "dev_settings", "version"}
     assert {name for name in COMMANDS if name in ("dev", "serve")} == {"dev", "serve"}
 

@@ -20,8 +20,11 @@ from idp.control.operations import run
 ROOT = Path(__file__).parent.parent
 CREDENTIALS = {"password", "password_hash", "secret", "client_secret", "secret_hash", "secret_hashes"}
 CREDENTIALS |= {"client_secret_hashes", "key_encryption_key", "refresh_token", "access_token", "cookie"}
-SEEDS = {"idp/cli/dev_seed.toml", "examples/sso/demo.toml"}  # people and apps of this machine alone
+# People and apps of this machine alone, and those of the conformance suite (test_cli_conformance.py: in a folder of
+# their own, never without a banner).
+SEEDS = {"idp/cli/dev_seed.toml", "examples/sso/demo.toml", "idp/cli/conformance_seed.toml"}
 SEED_READERS = {"cli/dev.py", "testing/seed.py"}
+PROFILE_READERS = {"cli/conformance.py"}
 # None is ever a credential: nobody's password, kept nowhere; what stands in for one too long; hints; a column.
 HARMLESS = {
     ("accounts/passwords.py", "nobody has this password"),
@@ -95,6 +98,7 @@ def test_only_the_seed_of_dev_brings_passwords_along() -> None:
         assert not held or path.relative_to(ROOT).as_posix() in SEEDS, path
     readers = {source.path for source in files() if "dev_seed" in source.text}
     assert readers == SEED_READERS
+    assert {source.path for source in files() if "conformance_seed" in source.text} == PROFILE_READERS
 
 
 @pytest.mark.anyio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -21,8 +22,22 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; more than one needs PostgreSQL.")
 @click.option("--tls-cert", type=click.Path(path_type=str), help="PEM certificate and chain: https without a proxy.")
 @click.option("--tls-key", type=click.Path(path_type=str), help="PEM private key of that certificate.")
+@click.option("--profile", type=click.Choice(["conformance"]), help="Inhabitants for the OpenID conformance suite.")
+@click.option("--suite-base-url", envvar="SUITE_BASE_URL", help="That profile: the suite's address. [SUITE_BASE_URL]")
+@click.option("--suite-alias", envvar="ALIAS", default="idp", help="That profile: the plans' alias. [ALIAS]")
+@click.option("--suite-keys", envvar="SUITE_KEYS", help="That profile: folder of clients' public keys. [SUITE_KEYS]")
 @pass_desk
-def serve(desk: Desk, config: str | None, workers: int, tls_cert: str | None, tls_key: str | None) -> None:
+def serve(
+    desk: Desk,
+    config: str | None,
+    workers: int,
+    tls_cert: str | None,
+    tls_key: str | None,
+    profile: str | None,
+    suite_base_url: str | None,
+    suite_alias: str,
+    suite_keys: str | None,
+) -> None:
     """Start the provider. Refuses an older schema (idp migrate) and a missing key-encryption key (idp init).
 
     SIGTERM drains it, a second one ends it at once; SIGHUP reads the certificate again.
@@ -30,12 +45,15 @@ def serve(desk: Desk, config: str | None, workers: int, tls_cert: str | None, tl
     from pathlib import Path
 
     from idp.app import Application
+    from idp.cli import conformance
     from idp.settings import load
     from idp.watch.logs import configure
 
+    suite = None if profile is None else conformance.suite_of(suite_base_url, suite_alias, suite_keys)
     path = Path(config) if config is not None else desk.settings_file
     tls = {"tls_certificate_file": tls_cert, "tls_key_file": tls_key}
-    settings = load(path, desk.environ, "serve", {**desk.options, **tls})
+    profiled = conformance.options_of(desk.environ) if suite else {}
+    settings = load(path, desk.environ, "serve", {**desk.options, **tls, **profiled})
     configure(settings.log_format, settings.log_level)
 
     if workers > 1 and settings.database is None:
@@ -50,6 +68,13 @@ def serve(desk: Desk, config: str | None, workers: int, tls_cert: str | None, tl
     async def ready(application: Application) -> None:
         say.note(f"idp serves {settings.issuer} on {settings.listen_host}:{settings.listen_port}")
 
+    if suite is not None:
+        conformance.refuse_inhabited(settings)
+        conformance.say_loudly(settings, suite)
+        conformance.furnish(settings)
+        _run(settings, ready, None, before=partial(conformance.seed, suite=suite))
+        return
+    conformance.refuse_made_by_profile(settings)
     if workers > 1:
         _share(settings, workers, ready)
     else:
@@ -82,13 +107,13 @@ def _share(settings: Settings, workers: int, ready: Ready) -> None:
         raise click.exceptions.Exit(status)
 
 
-def _run(settings: Settings, ready: Ready, given: Listeners | None) -> None:
+def _run(settings: Settings, ready: Ready, given: Listeners | None, before: Ready | None = None) -> None:
     from idp.cli.running import run
     from idp.keyring import KeyringError
     from idp.store.migrate import HEAD, SchemaMismatch
 
     try:
-        run(settings, ready, given=given)
+        run(settings, ready, before=before, given=given)
     except SchemaMismatch as error:
         raise Trouble(
             "the schema is this program's",

@@ -91,13 +91,15 @@ def put_account(
         )
         journal.record(connection, now, "account.created", account_id=new_id, username=username)
         return "created"
-    changes: dict[str, Any] = {} if row["claims"] == data else {"claims": data}
+    # An app reads updated_at as the time of the claims; when a password changed is not its business.
+    changes: dict[str, Any] = {} if row["claims"] == data else {"claims": data, "updated_at": now}
     if password_hash is not None and row["password_hash"] != password_hash:
         changes["password_hash"] = password_hash
     if not changes:
         return "unchanged"
-    connection.execute(sa.update(accounts).where(accounts.c.id == row["id"]).values(updated_at=now, **changes))
-    journal.record(connection, now, "account.changed", account_id=row["id"], changed=sorted(changes))
+    connection.execute(sa.update(accounts).where(accounts.c.id == row["id"]).values(**changes))
+    changed = sorted(changes.keys() - {"updated_at"})
+    journal.record(connection, now, "account.changed", account_id=row["id"], changed=changed)
     return "changed"
 
 

@@ -152,7 +152,8 @@ def _create_person(connection: Connection, journal: Journal, person: PutPerson, 
 
 def _change_person(connection: Connection, journal: Journal, before: Stored, person: PutPerson, now: float) -> None:
     claims = msgspec.json.encode(person.claims)
-    values: dict[str, Any] = {"claims": claims} if msgspec.json.decode(before.claims) != person.claims else {}
+    other = msgspec.json.decode(before.claims) != person.claims
+    values: dict[str, Any] = {"claims": claims, "updated_at": now} if other else {}
     if person.password_hash is not None:
         values["password_hash"] = person.password_hash
     if person.disabled is False and before.disabled:
@@ -162,10 +163,10 @@ def _change_person(connection: Connection, journal: Journal, before: Stored, per
         accounts.c.claims == before.claims,
         accounts.c.password_hash.is_not_distinct_from(before.password_hash),
     )
-    if connection.execute(as_seen.values(updated_at=now, **values)).rowcount != 1:
+    if connection.execute(as_seen.values(values or {"username": person.username})).rowcount != 1:
         raise Stale(person.username)
     if values:
-        changed = sorted("disabled" if name == "disabled_at" else name for name in values)
+        changed = sorted("disabled" if name == "disabled_at" else name for name in values if name != "updated_at")
         journal.record(connection, now, "account.changed", account_id=before.id, changed=changed)
     if person.disabled and not before.disabled:
         disable(connection, journal, before.id, now)

@@ -25,7 +25,7 @@ _KNOWN = (
 _REPLACE = (
     sa.update(accounts)
     .where(accounts.c.id == sa.bindparam("account"), accounts.c.password_hash == sa.bindparam("old"))
-    .values(password_hash=sa.bindparam("new"), updated_at=sa.bindparam("now"))
+    .values(password_hash=sa.bindparam("new"))
 )
 
 
@@ -83,7 +83,7 @@ def put_batch(
         )
     for person in changed:
         account_id, old = here[person.username]
-        connection.execute(_REPLACE, {"account": account_id, "old": old, "new": person.password_hash, "now": now})
+        connection.execute(_REPLACE, {"account": account_id, "old": old, "new": person.password_hash})
         journal.record(connection, now, "account.changed", account_id=account_id, changed=["password_hash"])
     if created or changed:
         journal.record(connection, now, "accounts.imported", source=source, created=len(created), changed=len(changed))

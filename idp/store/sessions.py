@@ -185,9 +185,7 @@ def change_password(
     connection: Connection, journal: Journal, account_id: str, fresh: str, now: float, *, by: str = "operator"
 ) -> int:
     """Whoever knew the old password is out everywhere; answers how many sessions that ended."""
-    connection.execute(
-        sa.update(accounts).where(accounts.c.id == account_id).values(password_hash=fresh, updated_at=now)
-    )
+    connection.execute(sa.update(accounts).where(accounts.c.id == account_id).values(password_hash=fresh))
     journal.record(connection, now, "account.changed", account_id=account_id, changed=["password_hash"], by=by)
     return end_all(connection, journal, account_id, now, reason="the password was changed")
 

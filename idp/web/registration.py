@@ -28,7 +28,12 @@ async def register(http: Request) -> Response:
         _refuse_many(http, take=False)
     members = await read_json_object(http, "invalid_client_metadata")
     allowed = server.settings.registration
-    fresh = Client(client_id=server.random_id(16), resources=allowed.resources, require_pkce=allowed.require_pkce)
+    fresh = Client(
+        client_id=server.random_id(16),
+        resources=allowed.resources,
+        require_pkce=allowed.require_pkce,
+        assertion_audience=allowed.assertion_audience,
+    )
     client, secret = with_secret(server, await asked_client(http, members, fresh))
     # Both or none (RFC 7592 1.3): an address without the token, or the other way round, is of no use.
     token = f"ra.{server.random_id(32)}" if MANAGEMENT in http.app.state.paths else None

@@ -98,6 +98,7 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "registration.resources": ('["https://api.test"]', "https://api.test", ("https://api.test",)),
     "registration.grant_types": ('["client_credentials"]', "client_credentials", ("client_credentials",)),
     "registration.require_pkce": ("false", "false", False),
+    "registration.assertion_audience": ('"token_endpoint"', "token_endpoint", "token_endpoint"),
     "registration.unused_lifetime": ('"1d"', "1d", 86_400),
     "registration.network": ("5", "5", 5),
     "registration.network_window": ('"1m"', "60", 60),

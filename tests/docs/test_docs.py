@@ -21,7 +21,8 @@ from idp.store.audit import EVENTS
 
 SCRIPT: dict[str, Any] = runpy.run_path(str(ROOT / "scripts" / "docs.py"))
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-_OTHERS = ("README.md", "CONTRIBUTING.md", "examples/README.md", "templates/README.md", "bench/README.md")
+_FOLDERS = ("examples", "templates", "bench", "conformance")
+_OTHERS = ("README.md", "CONTRIBUTING.md", *(f"{folder}/README.md" for folder in _FOLDERS))
 PAGES = [*DOCS, *(ROOT / name for name in _OTHERS)]
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from assertions import SIGNED, assertion, present
 from support import VERIFIER, Answer, App, Page, Visitor, discovery
 from support.loopback import sink
 
@@ -260,6 +261,18 @@ async def test_the_operator_opens_scopes_resources_and_grants() -> None:
         back = await visitor.submit(stop, decision="allow")
         assert isinstance(back, Answer)
         assert (await app.redeem(provider.http, back.code, code_verifier=None)).status_code == 200
+
+
+@pytest.mark.parametrize(("setting", "status"), [("issuer", 401), ("token_endpoint", 200)])
+async def test_the_operator_says_what_assertions_of_registered_apps_may_name(setting: str, status: int) -> None:
+    """OIDC Core 9 has them name the token endpoint; the issuer is always good."""
+    options = {"registration__mode": "open", "registration__assertion_audience": setting}
+    async with Provider(**options, registration__grant_types=["client_credentials"]) as provider:
+        asked = {"token_endpoint_auth_method": "private_key_jwt", "jwks": SIGNED.members["jwks"]}
+        found = await registered(provider, grant_types=["client_credentials"], redirect_uris=[], **asked)
+        for audience, expected in ((f"{provider.issuer}/token", status), (provider.issuer, 200)):
+            signed = assertion(provider, iss=found["client_id"], sub=found["client_id"], aud=audience)
+            assert (await present(provider, signed)).status_code == expected
 
 
 async def test_a_check_that_asks_the_outside_comes_before_storing() -> None:

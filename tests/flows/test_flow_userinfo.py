@@ -12,7 +12,7 @@ from idp.testing import Provider
 pytestmark = pytest.mark.anyio
 
 FULL = App("full", "https://full.test/cb", "secret-of-full-0123456789", scope="openid profile email address phone plan")
-# Every standard claim of OIDC Core 5.1 but the two the server keeps itself.
+# Every standard claim of OIDC Core 5.1 but updated_at, which the server keeps itself.
 PERSON = f"""
 [[scopes]]
 name = "plan"
@@ -116,6 +116,25 @@ async def test_what_the_account_lacks_is_left_out(provider: Provider) -> None:
         "preferred_username": "alice",
         "updated_at": int(provider.clock()),
     }
+
+
+async def test_updated_at_is_when_the_claims_changed_and_nothing_else(provider: Provider) -> None:
+    """OIDC Core 5.1: whole Unix seconds. When a password changed, apps are not told."""
+    someone = '[[people]]\nusername = "ute"\nname = "Ute {name}"\npassword = "{password}"'
+
+    async def told() -> object:
+        tokens = await sign_in(provider, FULL, "ute", PASSWORD, scope="openid profile")
+        return (await userinfo(provider.http, tokens["access_token"])).json()["updated_at"]
+
+    await provider.apply(someone.format(name="A", password=PASSWORD))
+    made = int(provider.server.now())
+    assert await told() == made
+    await provider.advance(100)
+    await provider.apply(someone.format(name="A", password="another-long-password"))
+    await provider.control("user.passwd", username="ute", password=PASSWORD)
+    assert await told() == made
+    await provider.apply(someone.format(name="B", password=PASSWORD))
+    assert await told() == int(provider.server.now()) == made + 100
 
 
 async def test_the_subject_is_the_id_tokens(provider: Provider) -> None:
