@@ -89,6 +89,7 @@ class Application:
         state.response_modes = {name: way for feature in features for name, way in feature.response_modes.items()}
         state.answers = {name: form for feature in features for name, form in feature.answers.items()}
         state.bindings = tuple(binding for feature in features for binding in feature.bindings)
+        state.logout_frames = tuple(feature.logout_frames for feature in features if feature.logout_frames)
         state.sources = tuple(source for feature in features for source in feature.sources)
         state.registration_checks = tuple(check for feature in features for check in feature.registration_checks)
         state.paths = frozenset(endpoint.path for feature in features for endpoint in feature.endpoints)

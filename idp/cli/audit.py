@@ -91,10 +91,23 @@ def _opened(path: Path | None) -> Iterator[TextIO]:
 
 @audit.command()
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
+@click.option("--tries", is_flag=True, help="Every try on a line of its own, in the order of time.")
 @pass_desk
-def deliveries(desk: Desk, count: int) -> None:
+def deliveries(desk: Desk, count: int, tries: bool) -> None:
     """Back-channel logouts: which app was told, and what it answered."""
     found = desk.call("logout.deliveries", limit=count)["deliveries"]
+    if not found:
+        say.note("nobody has signed out of an app with a backchannel_logout_uri yet")
+        return
+    if tries:
+        for row in found:
+            say.line(_told(row))
+            for line in (row["tries"] or "").splitlines():
+                after, _, answer = line.partition(" ")
+                say.line(f"  {'+' + after + ' s':>12}  {say.printable(answer)}")
+            if not row["delivered_at"] and not row["given_up_at"]:
+                say.line(f"  {'+' + format(row['due_at'] - row['created_at'], '.1f') + ' s':>12}  the next try")
+        return
     say.table(
         ("told", "app", "account", "tries", "state", "last answer"),
         [
@@ -109,8 +122,6 @@ def deliveries(desk: Desk, count: int) -> None:
             for row in found
         ],
     )
-    if not found:
-        say.note("nobody has signed out of an app with a backchannel_logout_uri yet")
 
 
 def event_line(event: Mapping[str, Any]) -> str:
@@ -128,6 +139,11 @@ _WHO = (("client", "client_id"), ("account", "account_id"))
 def _value(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return json.dumps(text) if " " in text or not text else text
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    local = datetime.fromtimestamp(row["created_at"]).astimezone()
+    return f"{local:%Y-%m-%d %H:%M:%S}  {row['client_id']}  {row['account_id']}  {_state(row)}"
 
 
 def _state(row: Mapping[str, Any]) -> str:

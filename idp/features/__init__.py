@@ -13,6 +13,7 @@ from idp.features.dpop import DPOP
 from idp.features.fapi2 import FAPI2
 from idp.features.feature import Endpoint, Feature, Job
 from idp.features.form_post import FORM_POST
+from idp.features.frontchannel_logout import FRONTCHANNEL_LOGOUT
 from idp.features.implicit_and_hybrid import IMPLICIT_AND_HYBRID
 from idp.features.jarm import JARM
 from idp.features.logout import LOGOUT
@@ -61,6 +62,7 @@ FEATURES: tuple[Feature, ...] = (
     FAPI2,
     LOGOUT,
     BACKCHANNEL_LOGOUT,
+    FRONTCHANNEL_LOGOUT,
     CLIENT_DOCUMENTS,
     PROTECTED_RESOURCES,
     ACCOUNT,

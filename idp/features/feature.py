@@ -88,6 +88,7 @@ class Feature:
     checks: tuple[Check, ...] = ()
     registration_checks: tuple[RegistrationCheck, ...] = ()
     bindings: tuple[Binding, ...] = ()
+    logout_frames: Callable[[Server, str], Awaitable[tuple[str, ...]]] | None = None
     metadata: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
     jobs: tuple[Job, ...] = ()
     client_sources: tuple[Callable[[], ClientSource], ...] = ()

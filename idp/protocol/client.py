@@ -36,6 +36,8 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     introspection_signed_response_alg: str = "RS256"  # where it asks for a JWT (RFC 9701 6)
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
+    frontchannel_logout_uri: str | None = None
+    frontchannel_logout_session_required: bool = False
     jwks: dict[str, Any] | None = None
     jwks_uri: str | None = None
     logo_uri: str | None = None

@@ -15,6 +15,7 @@ from idp.jose.shared_secret import MOST_OCTETS
 from idp.protocol import dpop, fapi2
 from idp.protocol.client import Client
 from idp.protocol.device import GRANT_TYPE as DEVICE
+from idp.protocol.frontchannel_logout import frontchannel_flaws
 from idp.protocol.registration_keys import key_flaws, signing_flaws
 from idp.protocol.registration_parts import (
     ALGORITHMS,
@@ -50,6 +51,7 @@ _WEB_URIS = (
     "policy_uri",
     "tos_uri",
     "backchannel_logout_uri",
+    "frontchannel_logout_uri",
     "initiate_login_uri",
     "sector_identifier_uri",
 )
@@ -73,6 +75,7 @@ def client_flaws(
             _names(client),
             _redirects(client),
             _web_uris(client),
+            frontchannel_flaws(client),
             _flows(client, grant_types, response_types),
             _authentication(client),
             key_flaws(client, reach),

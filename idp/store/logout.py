@@ -30,6 +30,7 @@ class Delivery:
     uri: str
     created_at: float
     attempts: int
+    tries: str | None = None
 
 
 def queue_deliveries(connection: Connection, session_id: str, account_id: str, now: float) -> int:
@@ -118,7 +119,13 @@ def settle(
 ) -> None:
     """Write how a try went: ``next_try`` None means it arrived, or (with a failing answer) that it is given up."""
     arrived = answer in ("200", "204")
-    values: dict[str, Any] = {"attempts": delivery.attempts + 1, "last_answer": answer[:255], "claimed_until": 0.0}
+    line = f"{now - delivery.created_at:.1f} {answer[:255]}"
+    values: dict[str, Any] = {
+        "attempts": delivery.attempts + 1,
+        "last_answer": answer[:255],
+        "tries": f"{delivery.tries}\n{line}" if delivery.tries else line,
+        "claimed_until": 0.0,
+    }
     if arrived:
         values["delivered_at"] = now
     elif next_try is None:

@@ -246,6 +246,7 @@ logout_deliveries = sa.Table(
     _time("delivered_at", nullable=True),
     _time("given_up_at", nullable=True),
     sa.Column("last_answer", sa.String(255)),
+    sa.Column("tries", sa.Text),  # a line each: seconds since `created_at`, and the answer
     # Only of those that wait: every node looks once a second, and nearly all rows have arrived.
     sa.Index("logout_deliveries_due", "due_at", sqlite_where=_WAITS, postgresql_where=_WAITS),
 )

@@ -227,5 +227,11 @@ def has_sid(connection: Connection, session_id: str, client_id: str, sid: str) -
 
 def joined_clients(connection: Connection, session_id: str) -> list[str]:
     """The clients that took part in a session."""
-    mine = sa.select(session_clients.c.client_id).where(session_clients.c.session_id == session_id)
-    return [str(client_id) for client_id in connection.execute(mine).scalars()]
+    return [client_id for client_id, _ in joined_sids(connection, session_id)]
+
+
+def joined_sids(connection: Connection, session_id: str) -> list[tuple[str, str]]:
+    """The same, each with the ``sid`` it knows the session by."""
+    mine = sa.select(session_clients.c.client_id, session_clients.c.sid)
+    found = connection.execute(mine.where(session_clients.c.session_id == session_id))
+    return [(str(client_id), str(sid)) for client_id, sid in found]

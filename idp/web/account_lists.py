@@ -10,6 +10,7 @@ from idp.store import account_page as store
 from idp.store import sessions
 from idp.web.account import back, posted_by, wake
 from idp.web.context import see_other, web_of
+from idp.web.logout import frames_of, with_frames
 
 
 async def end_sessions(http: Request) -> Response:
@@ -21,9 +22,10 @@ async def end_sessions(http: Request) -> Response:
     server, here = web_of(http).server, known.session.id
     write, journal, account_id, now = server.database.write, server.journal, known.account.id, server.now()
     which, done = form.get("end"), "session"
+    frames = await frames_of(http, here)
     if which == "all":
         await write(sessions.end_all, journal, account_id, now, reason=store.REASON)
-        return _gone(http)
+        return _gone(http, frames)
     if which == "others":
         await write(store.end_others, journal, account_id, here, now)
         done = "others"
@@ -32,7 +34,7 @@ async def end_sessions(http: Request) -> Response:
         if ended is None:
             raise _not_there("a sign-in")
         if ended == here:
-            return _gone(http)
+            return _gone(http, frames)
     wake(http)
     return back(http, here, done)
 
@@ -50,10 +52,10 @@ async def withdraw_app(http: Request) -> Response:
     return back(http, known.session.id, "app")
 
 
-def _gone(http: Request) -> Response:
+def _gone(http: Request, frames: tuple[str, ...]) -> Response:
     wake(http)
     web = web_of(http)
-    response = see_other(web.path("/logged-out"))
+    response = with_frames(http, frames) if frames else see_other(web.path("/logged-out"))
     web.session_cookie.clear(response)
     return response
 

@@ -93,14 +93,35 @@ async def _confirmed(http: Request, form: Parameters) -> Response:
 
 async def _end(http: Request, known: Known, return_to: str | None, client: Client | None) -> Response:
     server = web_of(http).server
+    frames = await frames_of(http, known.session.id)  # the session's apps are gone from it afterwards
     await server.database.write(
         sessions.end, server.journal, known.session.id, server.now(), reason="the person signed out"
     )
     for wake in server.after_commit:
         wake()
-    response = _gone(http, return_to, client)
+    response = with_frames(http, frames, return_to, client) if frames else _gone(http, return_to, client)
     web_of(http).session_cookie.clear(response)
     return response
+
+
+async def frames_of(http: Request, session_id: str) -> tuple[str, ...]:
+    """What the browser that ends this session has to load, so that its apps forget it too."""
+    server = web_of(http).server
+    found = [await of(server, session_id) for of in http.app.state.logout_frames]
+    return tuple(address for addresses in found for address in addresses)
+
+
+def with_frames(
+    http: Request, frames: tuple[str, ...], return_to: str | None = None, client: Client | None = None
+) -> Response:
+    """The page stays until the frames have been loaded, then it goes on to the app by itself."""
+    return web_of(http).pages.page(
+        "logged-out",
+        locale=locale_of(http),
+        client=asker_of(client) if client else None,
+        frames=frames,
+        return_to=return_to or "",
+    )
 
 
 def _gone(http: Request, return_to: str | None, client: Client | None) -> Response:

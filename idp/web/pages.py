@@ -94,8 +94,10 @@ class Problem:
     command: str = ""
 
 
-# All the script there is: the form-post page presses its own button. The policy names it by its hash.
+# All the script there is, each a line that the policy names by its hash; where it does not run, a button does the same.
 POST_ITSELF = "document.forms[0].submit()"
+# A frame that never comes must not hold a person for ever.
+GO_ON = "{const f=()=>document.getElementById('logged-out-continue').click();onload=f;setTimeout(f,5000)}"
 
 
 class _Page(NamedTuple):
@@ -113,7 +115,7 @@ PAGES: Mapping[str, _Page] = {
     "consent": _page(200, "action t client account scopes redirect_uri", resources=()),
     "select-account": _page(200, "action t account", client=None),
     "logout": _page(200, "action t", account=None, client=None, also=()),
-    "logged-out": _page(200, "", client=None, login=""),
+    "logged-out": _page(200, "", client=None, login="", frames=(), return_to=""),
     "error": _page(400, "code correlation_id", sentence="", client=None, developer=None),
     "home": _page(200, "account logout"),
     "account": _page(200, "actions t account shown", done="", errors=(), weakness=None, retry_after=0),
@@ -171,7 +173,7 @@ class Pages:
         self.static = Static([root / "static" for root in roots], where.path.rstrip("/") + "/static")
         environment = _environment(roots)
         environment.globals.update(asset=self.static.url, themed="theme.css" in self.static, host=where.netloc)
-        environment.globals.update(operator_mail=operator_mail, post_itself=POST_ITSELF)
+        environment.globals.update(operator_mail=operator_mail, post_itself=POST_ITSELF, go_on=GO_ON)
         # Compiled now: a theme that cannot be compiled stops the start, not a sign-in.
         self._templates = {name: environment.get_template(f"{name}.html") for name in PAGES}
 
@@ -207,7 +209,7 @@ class Pages:
             **_HEADERS,
             **_HEADERS_BY_PAGE.get(name, {}),
             "Content-Language": language,
-            "Content-Security-Policy": _policy(image_uri(logo), POST_ITSELF if name == "form-post" else ""),
+            "Content-Security-Policy": _policy(image_uri(logo), _script(name, values), values.get("frames", ())),
         }
         if values.get("retry_after"):
             headers["Retry-After"] = str(values["retry_after"])
@@ -216,7 +218,13 @@ class Pages:
         return Response(body, status or shape.status, headers, media_type="text/html")
 
 
-def _policy(picture: str, script: str) -> str:
+def _script(name: str, values: Mapping[str, Any]) -> str:
+    if name == "form-post":
+        return POST_ITSELF
+    return GO_ON if name == "logged-out" and values["frames"] and values["return_to"] else ""
+
+
+def _policy(picture: str, script: str, frames: Sequence[str]) -> str:
     # No form-action: Chromium applies it to every redirect after the submission, and sign-on ends elsewhere.
     source = ""
     if picture:
@@ -225,7 +233,9 @@ def _policy(picture: str, script: str) -> str:
     images = f"img-src 'self'{source}"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     scripts = f" script-src 'sha256-{digest}';" if script else ""
-    return f"default-src 'none';{scripts} style-src 'self'; {images}; base-uri 'none'; frame-ancestors 'none'"
+    origins = sorted({f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, frames)})
+    framed = f" frame-src {' '.join(origins)};" if origins else ""
+    return f"default-src 'none';{scripts}{framed} style-src 'self'; {images}; base-uri 'none'; frame-ancestors 'none'"
 
 
 def templates_root() -> Path:

@@ -153,6 +153,7 @@ async def test_after_a_500_it_comes_again_with_the_same_jti(calm: Provider, shop
     assert shop_sink.empty, "what arrived is not sent again"
     row = (await deliveries(calm))["shop"]
     assert (row["attempts"], row["last_answer"]) == (3, "200")
+    assert row["tries"].splitlines() == ["0.0 500", "1.0 503", "6.0 200"], "the operator's time line"
     assert row["delivered_at"] is not None
     events = [line["event"] for line in (await calm.control("audit.tail", limit=100))["events"]]
     assert (events.count("logout.failed"), events.count("logout.delivered")) == (2, 1)

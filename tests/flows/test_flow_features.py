@@ -54,6 +54,7 @@ TRACES: dict[str, tuple[str, ...]] = {
     "back-channel logout": ("backchannel",),
     "client id metadata documents": ("client_id_metadata_document_supported",),
     "protected resource metadata": ("protected_resources",),
+    "front-channel logout": ("frontchannel",),
     "account page": (),
     "device flow": ("device",),
     "password exchange": ("api/token",),

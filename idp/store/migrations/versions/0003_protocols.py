@@ -12,6 +12,7 @@ def upgrade() -> None:
     op.add_column("codes", sa.Column("dpop_jkt", sa.String(length=64), nullable=True))
     op.add_column("refresh_tokens", sa.Column("dpop_jkt", sa.String(length=64), nullable=True))
     op.add_column("grants", sa.Column("claims", sa.Text(), nullable=True))
+    op.add_column("logout_deliveries", sa.Column("tries", sa.Text(), nullable=True))
     op.add_column("grants", sa.Column("acr", sa.String(length=255), nullable=True))
     op.add_column("consents", sa.Column("claims", sa.Text(), nullable=True))
     op.create_table(
@@ -98,6 +99,8 @@ def _devices() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("logout_deliveries") as batch_op:
+        batch_op.drop_column("tries")
     op.drop_table("device_codes")
     op.drop_table("pushed_requests")
     op.drop_table("opaque_tokens")
