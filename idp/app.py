@@ -22,6 +22,7 @@ from idp.accounts.turnstile import Turnstile
 from idp.admission import Admission
 from idp.features import FEATURES, Feature
 from idp.features.announced import documents, metadata
+from idp.grants.client_keys import client_key_sets
 from idp.jobs import Jobs
 from idp.keyring import (
     KeyEncryptionKeyExists,
@@ -49,7 +50,6 @@ from idp.watch.request import RequestNames
 from idp.watch.traces import Tracing
 from idp.watch.watching import NOBODY, Watching
 from idp.web import refusals
-from idp.web.client_keys import client_key_sets
 from idp.web.context import Web
 from idp.web.delivery import ToClient, on_to_client
 from idp.web.dispatch import Dispatch, Handler, OnError

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
 from support import WEB, App, Page, Visitor, register, sign_in
 from support.document_site import REDIRECT, document_site
 from support.loopback import sink
@@ -47,7 +49,14 @@ ROUTES: Rows = {
     "/login": SIGN_IN,
     "/select-account": ("session.ended", "requests.refused"),
     "/consent": ("authorization.granted", "client.document", "consent.granted", "consent.denied", "requests.refused"),
-    "/token": ("tokens.issued", "token.exchanged", "code.replayed", "refresh.replayed", *PROOF),
+    "/token": (
+        "tokens.issued",
+        "token.exchanged",
+        "authorization.asserted",
+        "code.replayed",
+        "refresh.replayed",
+        *PROOF,
+    ),
     "/par": PROOF,
     "/userinfo": ("requests.refused",),
     "/introspect": PROOF,
@@ -327,6 +336,7 @@ async def everything(provider: Provider) -> None:
     await WEB.refresh(http, tokens["refresh_token"])
     tokens = await sign_in(provider, WEB, **offline)
     await exchanged(provider, tokens["access_token"])
+    await asserted(provider)
     await WEB.revoke(http, tokens["access_token"])
     await WEB.revoke(http, tokens["refresh_token"])
     stranger = Visitor(provider)
@@ -346,6 +356,20 @@ async def exchanged(provider: Provider, token: str) -> None:
     await register(provider, service)
     form = {"subject_token": token, "subject_token_type": "urn:ietf:params:oauth:token-type:access_token"}
     assert (await service.token(provider.http, exchange, resource=resource, **form)).status_code == 200
+
+
+async def asserted(provider: Provider) -> None:
+    """Another issuer's word for a person becomes a token."""
+    bearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    key = ECKey.generate_key("P-256", parameters={"kid": "p"})
+    issuer = {"issuer": "https://partner.test", "jwks": {"keys": [key.as_dict(private=False)]}}
+    members = {"assertion_issuers": [issuer]}
+    bridge = App("bridge", secret="secret-of-bridge-0123456789", scope="", grant_types=(bearer,), members=members)
+    await register(provider, bridge)
+    now = int(provider.clock())
+    claims = {"iss": "https://partner.test", "sub": "alice", "aud": provider.issuer, "exp": now + 60, "jti": "1"}
+    answer = await bridge.token(provider.http, bearer, assertion=jwt.encode({"alg": "ES256", "kid": "p"}, claims, key))
+    assert answer.status_code == 200, answer.text
 
 
 async def at_home(visitor: Visitor) -> None:

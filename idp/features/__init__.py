@@ -16,6 +16,7 @@ from idp.features.form_post import FORM_POST
 from idp.features.frontchannel_logout import FRONTCHANNEL_LOGOUT
 from idp.features.implicit_and_hybrid import IMPLICIT_AND_HYBRID
 from idp.features.jarm import JARM
+from idp.features.jwt_bearer import JWT_BEARER
 from idp.features.logout import LOGOUT
 from idp.features.pairwise import PAIRWISE
 from idp.features.password_exchange import PASSWORD_EXCHANGE
@@ -46,6 +47,7 @@ FEATURES: tuple[Feature, ...] = (
     REFRESH_TOKEN,
     CLIENT_CREDENTIALS,
     TOKEN_EXCHANGE,
+    JWT_BEARER,
     CLIENT_SECRET,
     PUBLIC_CLIENTS,
     PRIVATE_KEY_JWT,

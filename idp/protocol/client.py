@@ -15,6 +15,15 @@ AuthMethod = Literal["client_secret_basic", "client_secret_post", "client_secret
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")  # everybody's own: they speak for nobody
 
 
+class AssertionIssuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Whose assertions a client may present (RFC 7523 2.1): its ``iss``, its keys, and what its ``sub`` is here."""
+
+    issuer: str
+    jwks: dict[str, Any] | None = None
+    jwks_uri: str | None = None
+    subject: Literal["sub", "username"] = "sub"
+
+
 class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One client. Lists are tuples; URIs are compared as the exact strings given here (RFC 9700 2.1)."""
 
@@ -73,6 +82,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"  # RFC 10070; the other for older libraries
     require_pkce: bool = True
     token_exchange: tuple[Literal["delegation", "impersonation"], ...] = ()  # how it may act for people (RFC 8693)
+    assertion_issuers: tuple[AssertionIssuer, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     disabled: bool = False
     registered: bool = False  # over HTTP (RFC 7591): whoever holds its registration access token may change it

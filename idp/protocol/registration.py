@@ -16,6 +16,8 @@ from idp.protocol import dpop, fapi2
 from idp.protocol.client import Client
 from idp.protocol.device import GRANT_TYPE as DEVICE
 from idp.protocol.frontchannel_logout import frontchannel_flaws
+from idp.protocol.jwt_bearer import GRANT_TYPE as JWT_BEARER
+from idp.protocol.jwt_bearer import jwt_bearer_flaws
 from idp.protocol.registration_keys import key_flaws, signing_flaws
 from idp.protocol.registration_parts import (
     ALGORITHMS,
@@ -39,7 +41,7 @@ from idp.protocol.registration_uris import (
 )
 from idp.protocol.token_exchange import GRANT_TYPE as TOKEN_EXCHANGE
 
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE, DEVICE)
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE, JWT_BEARER, DEVICE)
 RESPONSE_TYPES = offered(False)
 MIN_SECRET = 16
 
@@ -79,6 +81,7 @@ def client_flaws(
             _flows(client, grant_types, response_types),
             _authentication(client),
             key_flaws(client, reach),
+            jwt_bearer_flaws(client, reach),
             signing_flaws(client, algorithms),
             request_flaws(client),
             subject_flaws(client),

@@ -38,7 +38,7 @@ def key_flaws(client: Client, reach: Reach) -> Iterator[Flaw]:
         rule = "private_key_jwt needs the client's public keys"
         yield flaw("jwks", rule, "no jwks and no jwks_uri", "jwks or jwks_uri", "add jwks_uri, or the keys as jwks")
     if client.jwks is not None:
-        yield from _key_set_flaws(client.jwks)
+        yield from key_set_flaws(client.jwks)
     problem = None if client.jwks_uri is None else fetched_uri_problem(client.jwks_uri, reach)
     if problem is not None:
         yield Flaw(member="jwks_uri", problem=problem)
@@ -81,7 +81,7 @@ def _for_encryption(key: object) -> bool:
     return isinstance(key, dict) and key.get("use") == "enc" and key.get("kty") != "oct" and is_public(key)
 
 
-def _key_set_flaws(jwks: dict[str, Any]) -> Iterator[Flaw]:
+def key_set_flaws(jwks: dict[str, Any]) -> Iterator[Flaw]:
     keys = jwks.get("keys")
     if not isinstance(keys, list) or not 0 < len(keys) <= MAX_ENTRIES:
         expected = f'{{"keys": [...]}} with 1 to {MAX_ENTRIES} keys'

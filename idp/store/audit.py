@@ -49,6 +49,7 @@ EVENTS: Mapping[str, str] = {
     "consent.denied": "A person said no to an app.",
     "consent.withdrawn": "A person took back what they allowed an app; its grants are revoked.",
     "token.exchanged": "An app got a token to act for a person at another resource, for one it was shown.",
+    "authorization.asserted": "An app got a token for a person by the word of an issuer it may bring assertions of.",
     "code.replayed": "A code was used twice; everything it bought is revoked.",
     "refresh.replayed": "A refresh token older than its grace was used; the family is revoked.",
     "grant.revoked": "A grant was revoked at the revocation endpoint or by an operator.",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from idp.grants.client_keys import verify_by_client_key
 from idp.jose import JoseError
 from idp.protocol.client import Client
 from idp.protocol.registration_keys import ASSERTION_ALGORITHMS
 from idp.server import Server
 from idp.web.assertions import TYPES, accept_assertion, accepted_algorithms, refused
 from idp.web.client_authentication import Presented
-from idp.web.client_keys import verify_by_client_key
 
 ALGORITHMS = ASSERTION_ALGORITHMS["private_key_jwt"]
 

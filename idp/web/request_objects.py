@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from idp.grants.client_keys import verify_by_client_key
 from idp.jose import JoseError
 from idp.jose.compact import MAX_TOKEN
 from idp.outbound import OutboundError
@@ -15,7 +16,6 @@ from idp.protocol.registration_uris import MAX_REQUEST_URI
 from idp.protocol.request import OBJECT, PUSHED, Asked
 from idp.protocol.request_objects import TYPES, answered_once, check_claims, kept_beside, parameters_of, refusal
 from idp.server import Server
-from idp.web.client_keys import verify_by_client_key
 from idp.web.private_key_jwt import ALGORITHMS
 from idp.web.sources import refuse_both
 

@@ -59,8 +59,9 @@ disabled = false
 [[clients]]
 client_id = "api"
 client_secret_file = "app-secret"
-grant_types = ["urn:ietf:params:oauth:grant-type:token-exchange"]
+grant_types = ["urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"]
 token_exchange = ["delegation", "impersonation"]
+assertion_issuers = [{{ issuer = "https://partner.example", jwks_uri = "https://partner.example/jwks" }}]
 
 [[clients]]
 client_id = "app"

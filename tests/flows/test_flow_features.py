@@ -36,6 +36,7 @@ TRACES: dict[str, tuple[str, ...]] = {
     "refresh token": ("refresh_token", "offline_access"),
     "client credentials": ("client_credentials",),
     "token exchange": ("token-exchange",),
+    "jwt bearer": ("jwt-bearer",),
     "client secret": ("client_secret_basic", "client_secret_post"),
     "public clients": (),
     "private_key_jwt": ("private_key_jwt",),

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from idp.jose import Fetched, JoseError, KeySetCaches, PublicKey, Token
 from idp.jose.compact import read_signed
 from idp.jose.keyset import KeySet
 from idp.outbound import Outbound
-from idp.protocol.client import Client
 from idp.protocol.errors import Busy
 from idp.server import Server
+
+
+class KeyHolder(Protocol):
+    """Who proves keys of their own: a client, or an issuer a client presents assertions of."""
+
+    @property
+    def jwks(self) -> dict[str, Any] | None: ...
+    @property
+    def jwks_uri(self) -> str | None: ...
+
 
 _ACCEPT = "application/jwk-set+json, application/json"
 
@@ -28,7 +37,7 @@ def client_key_sets(outbound: Outbound, clock: Callable[[], float]) -> KeySetCac
 
 
 async def find_client_key(
-    server: Server, client: Client, kid: object, alg: object, *, besides: PublicKey | None = None
+    server: Server, client: KeyHolder, kid: object, alg: object, *, besides: PublicKey | None = None
 ) -> PublicKey | None:
     """The client's key that ``kid`` names; without one, the only key that fits ``alg``. None where there is none.
 
@@ -51,7 +60,7 @@ async def find_client_key(
 
 
 async def verify_by_client_key(
-    server: Server, client: Client, text: str, *, algorithms: Sequence[str], typ: Sequence[str]
+    server: Server, client: KeyHolder, text: str, *, algorithms: Sequence[str], typ: Sequence[str]
 ) -> Token:
     """A JWT proved by one of the client's keys; ``algorithms``, ``typ`` and JoseError as ``verify_compact``."""
     signed = read_signed(text, algorithms=algorithms, typ=typ)
@@ -76,7 +85,7 @@ def _unknown(kid: object, alg: object) -> JoseError:
     return JoseError("unknown_key", f"{named} and alg {alg} mean no key of the client")
 
 
-def _registered(client: Client, kid: object, alg: object) -> PublicKey | None:
+def _registered(client: KeyHolder, kid: object, alg: object) -> PublicKey | None:
     keys: list[dict[str, Any]] = (client.jwks or {}).get("keys", [])
     if kid is not None:
         keys = [jwk for jwk in keys if jwk.get("kid") == kid] or [jwk for jwk in keys if "kid" not in jwk]
