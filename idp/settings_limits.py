@@ -50,6 +50,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         int, _tries("Device codes for one network (public apps) or one app with credentials, in lifetimes.device_code.")
     ] = 50
     device_codes_overall: Annotated[int, _tries("The same everywhere.")] = 1000
+    pushed_requests: Annotated[
+        int, _tries("Pushed requests of apps without credentials from one network, in a minute, per process.")
+    ] = 300
     client: Annotated[int, _tries("Failed client authentications, for one client from one network, per process.")] = 100
     client_network: Annotated[int, _tries("The same from one network, whatever the clients.")] = 1000
     client_window: Annotated[int, _window("Over how long those two empty.")] = 60

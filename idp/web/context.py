@@ -29,6 +29,7 @@ class Web:
     proxies: Proxies
     client_failures: ClientFailures
     registrations: Buckets = field(default_factory=Buckets)  # of clients over HTTP, by network
+    pushed_requests: Buckets = field(default_factory=Buckets)  # of public clients, by network
 
     @classmethod
     def of(cls, server: Server, pages: Pages) -> Web:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from idp.protocol.client import Client
 from idp.protocol.errors import Refused, Shown, visible
+from idp.protocol.limits import Limit
 from idp.protocol.parameters import Parameters
 from idp.protocol.pushed import PREFIX, bad_handle
 from idp.protocol.request import PUSHED, Asked, Once, Target
@@ -16,7 +18,7 @@ from idp.server import Server
 from idp.store.pushed import Pushed, find_pushed, push
 from idp.web.authorize import target_of, validated
 from idp.web.client_authentication import authenticate
-from idp.web.context import server_of
+from idp.web.context import network_of, server_of, web_of
 from idp.web.forms import json_response, read_form
 from idp.web.holder import answer_headers, bound_request, proved_holder
 from idp.web.sources import refuse_both
@@ -45,12 +47,33 @@ async def pushed(http: Request) -> Response:
     holder = await proved_holder(http, server)
     asked = bound_request(asked, holder)
     validated(http, asked, await _target(http, asked))
+    if client.public:
+        _refuse_many(http)
     handle = server.random_id(32)
     now, lifetime = server.now(), server.settings.lifetimes.pushed_request
     new = Pushed(client.client_id, tuple(asked.sent.pairs()), tuple(sorted(asked.via)), now, now + lifetime)
     await server.database.write(push, handle, new)
     answer = {"request_uri": PREFIX + handle, "expires_in": lifetime}
     return json_response(answer, 201, answer_headers(http, holder))
+
+
+def _refuse_many(http: Request) -> None:
+    """A row for whoever asks has to have an end where nobody proves who they are. Raises Refused (429)."""
+    server, network = server_of(http), network_of(http)
+    limit = Limit(server.settings.limits.pushed_requests, 60.0)
+    wait = web_of(http).pushed_requests.add(network, limit, server.now())
+    if wait > 0:
+        seconds = max(1, math.ceil(wait))
+        raise Refused(
+            "temporarily_unavailable",
+            f"Too many requests were pushed from this network. Ask again in {seconds} s.",
+            rule="rows that strangers make are bounded",
+            received=f"one more from {network}",
+            expected=f"none for {seconds} s",
+            mend="limits.pushed_requests says how many; apps with credentials are not counted.",
+            status=429,
+            headers={"Retry-After": str(seconds)},
+        )
 
 
 async def read_pushed(server: Server, asked: Asked, began: float) -> Asked:

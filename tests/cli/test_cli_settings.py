@@ -88,6 +88,7 @@ OTHER: dict[str, tuple[str, str, Any]] = {
     "limits.user_codes_overall": ("400", "400", 400),
     "limits.device_codes": ("10", "10", 10),
     "limits.device_codes_overall": ("900", "900", 900),
+    "limits.pushed_requests": ("9", "9", 9),
     "limits.client": ("9", "9", 9),
     "limits.client_network": ("900", "900", 900),
     "limits.client_window": ("30", "30s", 30),

@@ -15,13 +15,6 @@ import httpx2
 import pytest
 import uvicorn
 from doc_blocks import ROOT, blocks
-from support import Answer, Visitor, unverified
-from support.document_site import Site, document_site
-
-from idp.testing import RunningServer, running_server
-
-pytest.importorskip("mcp", reason="the SDK is not installed")
-
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -31,6 +24,10 @@ from mcp.shared.auth import (
     OAuthClientMetadata,
     OAuthToken,
 )
+from support import Answer, Visitor, unverified
+from support.document_site import Site, document_site
+
+from idp.testing import RunningServer, running_server
 
 pytestmark = pytest.mark.anyio
 

@@ -322,3 +322,15 @@ async def test_discovery(provider: Provider) -> None:
     document = (await provider.http.get("/.well-known/openid-configuration")).json()
     assert document["pushed_authorization_request_endpoint"] == f"{provider.issuer}/par"
     assert document["require_pushed_authorization_requests"] is False
+
+
+async def test_what_anybody_may_push_is_bounded() -> None:
+    """A public client proves nothing, so its rows are limited by network; who proves something is not counted."""
+    async with Provider(limits__pushed_requests=2) as few:
+        await register(few, WEB, SPA)
+        for app, statuses in ((SPA, [201, 201, 429]), (WEB, [201] * 3)):
+            answers = [await app.call(few.http, "/par", app.request()) for _ in statuses]
+            assert [answer.status_code for answer in answers] == statuses
+        assert (await SPA.call(few.http, "/par", SPA.request())).headers["retry-after"] == "30"
+        few.clock.advance(30)
+        assert (await SPA.call(few.http, "/par", SPA.request())).status_code == 201
