@@ -213,7 +213,7 @@ MISTAKES: dict[str, Mistake] = {
         redirect_uri="com.example.app:/cb",
         response_mode="form_post",
     ),
-    "a request object": asked("request_not_supported", "request", "plain parameters", request="a.b.c"),
+    "a request object": asked("invalid_request_object", "base64url", "a registered key of client web", request="a.b.c"),
     # The token request is not a form, or says too little or too much.
     "a JSON body": Mistake("invalid_request", "application/json", "application/x-www-form-urlencoded", _json_body),
     "no grant_type": posted("invalid_request", "parameters scope", "grant_type=...", {"scope": "openid"}, "web"),

@@ -94,7 +94,7 @@ async def test_only_clients_registered_for_it(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize(
-    "grant_type", ["password", "urn:ietf:params:oauth:grant-type:device_code", "Client_Credentials"]
+    "grant_type", ["password", "urn:ietf:params:oauth:grant-type:saml2-bearer", "Client_Credentials"]
 )
 async def test_grants_that_are_not_offered(provider: Provider, grant_type: str) -> None:
     answer = await ROBOT.token(provider.http, grant_type, username="alice", password="alice")

@@ -60,6 +60,7 @@ async def test_every_address_is_the_issuers_and_answers(secure: Provider) -> Non
         "revocation_endpoint",
         "end_session_endpoint",
         "pushed_authorization_request_endpoint",
+        "device_authorization_endpoint",
         "jwks_uri",
     }
     for url in addresses.values():
@@ -140,5 +141,5 @@ async def test_only_reading(provider: Provider) -> None:
 async def test_it_names_what_is_not_offered(provider: Provider) -> None:
     document = await discovery(provider.http)
     assert document["authorization_response_iss_parameter_supported"] is True
-    for absent in ("registration_endpoint", "device_authorization_endpoint"):
+    for absent in ("registration_endpoint", "check_session_iframe"):
         assert absent not in document
