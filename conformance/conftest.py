@@ -60,7 +60,8 @@ def _suite(asked: pytest.Config) -> Suite:
 def _made(asked: pytest.Config, suite: Suite, name: str) -> tuple[str, list[Module]]:
     plan = BY_NAME[name]
     keys = make_keys(Path(asked.getoption("--keys"))) if plan.clients == "keys" else {}
-    filled = config(plan, asked.getoption("--issuer"), asked.getoption("--alias") or ALIAS, keys)
+    issuer, alias = asked.getoption("--issuer"), asked.getoption("--alias") or ALIAS
+    filled = config(plan, issuer, suite.base_url, alias, keys)
     return suite.new_plan(plan.plan, plan.variant, filled)
 
 

@@ -49,6 +49,8 @@ SETTINGS: Mapping[str, Any] = {
 KEYED_CLIENTS = ("cts-pkjwt-1", "cts-pkjwt-2")
 KEYED: Mapping[str, Any] = {
     "token_endpoint_auth_method": "private_key_jwt",
+    "profile": "fapi2",
+    "id_token_signed_response_alg": "ES256",
     "grant_types": ("authorization_code", "refresh_token"),
     "scope": "openid profile email address phone offline_access",
 }

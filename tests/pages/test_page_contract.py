@@ -35,7 +35,7 @@ CONTRACT = {
         "/login",
         "login-title",
         "Sign in",
-        {"login-title": "h1", "login-submit": "button"},
+        {"login-title": "h1", "login-submit": "button"},  # and login-cancel, where an app waits
         ("username", "password"),
     ),
     "consent": Contract(

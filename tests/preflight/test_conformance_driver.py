@@ -48,7 +48,7 @@ STATIC = [plan for plan in PLANS if plan.clients in ("secrets", "keys")]
 @pytest.mark.parametrize("plan", STATIC, ids=lambda plan: plan.name)
 def test_every_client_a_plan_names_is_one_of_the_profile(plan: Any, keys: Path, seeded: Manifest) -> None:
     known = {client.client_id for client in seeded.clients}
-    made = config(plan, ISSUER, "ourop", make_keys(keys))
+    made = config(plan, ISSUER, SUITE.base_url, "ourop", make_keys(keys))
     named = {value["client_id"] for name, value in made.items() if name.startswith("client")}
     assert named
     assert named <= known
@@ -64,7 +64,8 @@ def test_the_server_gets_the_public_half_of_the_suites_keys(keys: Path, seeded: 
 
 
 def test_the_generator_writes_every_plan(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "conformance.generate", "--issuer", ISSUER, "--out", str(tmp_path)]
+    generate = [sys.executable, "-m", "conformance.generate"]
+    command = [*generate, "--issuer", ISSUER, "--suite", SUITE.base_url, "--out", str(tmp_path)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "SUITE_KEYS=" in said
     assert {path.stem for path in tmp_path.glob("*.json")} == set(BY_NAME)

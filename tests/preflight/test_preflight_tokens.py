@@ -166,7 +166,8 @@ async def test_40_without_a_hint_the_person_is_asked_and_is_out(tried: Tried) ->
 
 async def test_40_the_ways_out_are_announced_and_an_id_token_names_its_session(tried: Tried) -> None:
     """The logout plans' discovery modules; `tests/flows/test_flow_backchannel_logout.py` has the logout token."""
-    assert tried.metadata["backchannel_logout_supported"] is True
-    assert tried.metadata["backchannel_logout_session_supported"] is True
+    for channel in ("backchannel", "frontchannel"):
+        assert tried.metadata[f"{channel}_logout_supported"] is True
+        assert tried.metadata[f"{channel}_logout_session_supported"] is True
     assert tried.metadata["end_session_endpoint"].startswith(tried.provider.issuer)
     assert (await tried.id_token())["sid"]

@@ -51,6 +51,17 @@ def test_tls_1_2_and_later(node: Node, tls: ssl.SSLContext) -> None:
         spoken.ask("/healthz")
 
 
+@pytest.mark.parametrize("suites", ["ECDHE+AES:!AESGCM", "ECDHE+CHACHA20", "DHE", "kRSA"])
+def test_tls_1_2_has_no_suite_that_is_not_recommended(node: Node, tls: ssl.SSLContext, suites: str) -> None:
+    """RFC 9325 4.2. The certificate is of an elliptic curve, so kRSA and DHE could not be had with it anyway."""
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    with wire(node.port, tls) as spoken:
+        assert spoken.ask("/healthz").status == 200
+    tls.set_ciphers(suites)
+    with pytest.raises((ssl.SSLError, ConnectionError)), wire(node.port, tls) as spoken:
+        spoken.ask("/healthz")
+
+
 def test_every_answer_says_that_it_is_https_only(node: Node, tls: ssl.SSLContext) -> None:
     document = "/.well-known/openid-configuration"
     with wire(node.port, tls) as spoken:
