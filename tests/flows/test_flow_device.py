@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from support import NATIVE, App, Page, Visitor, claims_of, discovery, register, userinfo
 from support.devices import DEVICE_GRANT, TV, ask, at_device, decide, enter, poll
+from support.dpop import ProofKey
 
 from idp.protocol.device import ALPHABET, shown, typed, user_code
 from idp.store.device_decisions import deny
@@ -283,3 +284,18 @@ def test_codes_are_spread_over_all_there_are() -> None:
     assert user_code((20**8 - 1).to_bytes(16)) == "ZZZZZZZZ"
     assert len({user_code(number.to_bytes(16)) for number in range(8000)}) == 8000
     assert typed(shown("BCDFGHJK")) == "BCDFGHJK"
+
+
+async def test_a_device_with_a_key_binds_what_it_gets(provider: Provider, visitor: Visitor) -> None:
+    """RFC 9449 5: a device proves nothing else, so its refresh token is good with its key alone."""
+    told = await ask(provider.http, scope="openid offline_access")
+    await decide(visitor, told["user_code"])
+    key, url = ProofKey(provider.clock), f"{provider.issuer}/token"
+    form = {"grant_type": DEVICE_GRANT, "device_code": told["device_code"]}
+    tokens = (await TV.call(provider.http, "/token", form, DPoP=key.proof("POST", url))).json()
+    assert tokens["token_type"] == "DPoP"
+    assert (await claims_of(provider.http, tokens["access_token"]))["cnf"] == {"jkt": key.jkt}
+    await refused(await TV.refresh(provider.http, tokens["refresh_token"]), "invalid_grant")
+    renewed = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    answer = await TV.call(provider.http, "/token", renewed, DPoP=key.proof("POST", url))
+    assert answer.status_code == 200, answer.text
