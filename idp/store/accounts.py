@@ -38,6 +38,12 @@ class Credentials:
     password_hash: str | None
 
 
+# What ``account_of`` reads with the prefix ``account_``, for statements that join the person.
+ACCOUNT = tuple(
+    accounts.c[name].label(f"account_{name}") for name in ("id", "username", "claims", "disabled_at", "updated_at")
+)
+
+
 def account_of(row: Any, prefix: str = "") -> Account:
     return Account(
         id=row[f"{prefix}id"],

@@ -15,7 +15,7 @@ from idp.protocol.client import Account, Client
 from idp.protocol.errors import Refused, invalid_grant, visible
 from idp.protocol.holder import Holder, same_key
 from idp.protocol.prompts import may_act
-from idp.store.accounts import account_of
+from idp.store.accounts import ACCOUNT, account_of
 from idp.store.audit import Journal
 from idp.store.authorization import code_hash
 from idp.store.schema import accounts, codes, grants, refresh_tokens, sessions
@@ -34,11 +34,7 @@ _CODE = Prepared(
         grants.c.revoked_at,
         grants.c.expires_at.label("grant_expires_at"),
         sessions.c.ended_at,
-        accounts.c.id.label("account_id"),
-        accounts.c.username.label("account_username"),
-        accounts.c.claims.label("account_claims"),
-        accounts.c.disabled_at.label("account_disabled_at"),
-        accounts.c.updated_at.label("account_updated_at"),
+        *ACCOUNT,
     )
     .join(grants, grants.c.id == codes.c.grant_id)
     .join(accounts, accounts.c.id == grants.c.account_id)

@@ -18,6 +18,7 @@ from idp.protocol.client import Client
 from idp.protocol.device import INTERVAL, LONGEST_INTERVAL
 from idp.protocol.errors import NotYet, Refused, invalid_grant
 from idp.protocol.holder import Holder
+from idp.store.accounts import ACCOUNT
 from idp.store.attempts import Bucket, take
 from idp.store.codes import Grant, dead_grant, family_key, grant_of
 from idp.store.schema import accounts, grants, refresh_tokens, sessions
@@ -42,11 +43,7 @@ _CODE = Prepared(
         grants.c.revoked_at,
         grants.c.expires_at.label("grant_expires_at"),
         sa.case((grants.c.offline.is_(True), None), else_=sessions.c.ended_at).label("ended_at"),
-        accounts.c.id.label("account_id"),
-        accounts.c.username.label("account_username"),
-        accounts.c.claims.label("account_claims"),
-        accounts.c.disabled_at.label("account_disabled_at"),
-        accounts.c.updated_at.label("account_updated_at"),
+        *ACCOUNT,
     )
     .outerjoin(grants, grants.c.id == device_codes.c.grant_id)
     .outerjoin(accounts, accounts.c.id == grants.c.account_id)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from idp.protocol.client import Client
 from idp.protocol.errors import Refused, invalid_grant
 from idp.protocol.holder import Holder, same_key
+from idp.store.accounts import ACCOUNT
 from idp.store.audit import Journal
 from idp.store.codes import Grant, dead_grant, family_key, grant_of, revoke_grant
 from idp.store.schema import accounts, grants, refresh_tokens, sessions
@@ -35,11 +36,7 @@ _FAMILY = Prepared(
         grants.c.revoked_at,
         grants.c.expires_at.label("grant_expires_at"),
         sa.case((grants.c.offline.is_(True), None), else_=sessions.c.ended_at).label("ended_at"),
-        accounts.c.id.label("account_id"),
-        accounts.c.username.label("account_username"),
-        accounts.c.claims.label("account_claims"),
-        accounts.c.disabled_at.label("account_disabled_at"),
-        accounts.c.updated_at.label("account_updated_at"),
+        *ACCOUNT,
     )
     .join(grants, grants.c.id == refresh_tokens.c.grant_id)
     .join(accounts, accounts.c.id == grants.c.account_id)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from idp.protocol.claims_request import Wanted, wanted_of
 from idp.protocol.client import Account
 from idp.protocol.prompts import may_act
-from idp.store.accounts import account_of
+from idp.store.accounts import ACCOUNT, account_of
 from idp.store.audit import Journal
 from idp.store.codes import revoke_grant
 from idp.store.schema import accounts, grants, refresh_tokens, revoked_tokens
@@ -22,11 +22,7 @@ _GRANT = Prepared(
         grants.c.revoked_at,
         grants.c.expires_at,
         grants.c.claims,
-        accounts.c.id.label("account_id"),
-        accounts.c.username.label("account_username"),
-        accounts.c.claims.label("account_claims"),
-        accounts.c.disabled_at.label("account_disabled_at"),
-        accounts.c.updated_at.label("account_updated_at"),
+        *ACCOUNT,
         revoked_tokens.c.jti.label("revoked_jti"),
     )
     .join(accounts, accounts.c.id == grants.c.account_id)
