@@ -24,6 +24,7 @@ from idp.features import FEATURES, Feature
 from idp.features.announced import documents, metadata
 from idp.grants.client_keys import client_key_sets
 from idp.jobs import Jobs
+from idp.jose.encoding import b64url
 from idp.keyring import (
     KeyEncryptionKeyExists,
     Keyring,
@@ -40,7 +41,7 @@ from idp.outbound import Outbound
 from idp.protocol.checks import CORE_CHECKS
 from idp.protocol.errors import Busy, Refused, Throttled
 from idp.protocol.key_plan import KeyPlan
-from idp.server import Server, base64url
+from idp.server import Server
 from idp.settings import Settings
 from idp.store import migrate
 from idp.store.audit import Journal, record_start
@@ -153,8 +154,8 @@ def build(
     """One provider. ``clock`` gives Unix seconds, ``randomness`` that many unpredictable bytes."""
     watching = Watching.of(settings, tracing)
     active = [feature for feature in features if feature.active(settings)]
-    mail = settings.operator_mail
-    pages = Pages(settings.templates_dir, settings.locale, issuer=settings.issuer, operator_mail=mail)
+    issuer, mail = settings.issuer, settings.operator_mail
+    pages = Pages(settings.templates_dir, settings.locale, issuer=issuer, operator_mail=mail)
     server = make_server(settings, active, clock, randomness, watching=watching)
     return Application(server, active, pages, watching)
 
@@ -177,15 +178,8 @@ def make_server(
         longest_cache=settings.keys.longest_cache,
         session_absolute=settings.lifetimes.session_absolute,
     )
-    keyring = Keyring(
-        database,
-        key_encryption_ring(settings),
-        plan,
-        clock,
-        settings.keys.algorithms,
-        journal=journal,
-        randomness=randomness,
-    )
+    kek, algorithms = key_encryption_ring(settings), settings.keys.algorithms
+    keyring = Keyring(database, kek, plan, clock, algorithms, journal=journal, randomness=randomness)
     grants = {name: grant for feature in features for name, grant in feature.grants.items()}
     return Server(
         settings=settings,
@@ -201,12 +195,13 @@ def make_server(
             settings.passwords.workers or os.cpu_count() or 1, settings.passwords.queue, watching.standing
         ),
         issuer_of_tokens=Issuer(
-            settings, keyring, lambda: base64url(randomness(16)), OpaqueTokens(database, randomness).keep
+            settings, keyring, lambda: b64url(randomness(16)).decode(), OpaqueTokens(database, randomness).keep
         ),
         grants=grants,
         checks=(*CORE_CHECKS, *(check for feature in features for check in feature.checks)),
         response_types=frozenset(name for feature in features for name in feature.response_types),
         response_modes=frozenset(name for feature in features for name in feature.response_modes),
+        prompts=frozenset(name for feature in features for name in feature.prompts),
         metadata=metadata(settings, features, grants),
         client_sources=tuple(make() for feature in features for make in feature.client_sources),
         meters=watching.meters,

@@ -5,7 +5,6 @@ It decides nothing. ``app.build`` fills the tables from the list of features; no
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import math
@@ -17,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from idp.jose import KeySetCaches
+from idp.jose.encoding import b64url
 from idp.keyring import Keyring
 from idp.keyring.issuing import Issuer
 from idp.keyring.subjects import subject_of
@@ -110,11 +110,6 @@ class NoMeters:
     def job(self, name: str, at: float) -> None: ...
 
 
-def base64url(data: bytes) -> str:
-    """Without padding (RFC 4648 5, RFC 7515 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
 @dataclass(slots=True)
 class Registry:
     """Resources and scopes as last read, the clients asked for since, and the epoch all of it was read at."""
@@ -143,6 +138,7 @@ class Server:
     checks: Sequence[Check]
     response_types: frozenset[str]
     response_modes: frozenset[str]
+    prompts: frozenset[str]
     metadata: Mapping[str, Any]
     client_sources: Sequence[ClientSource] = ()
     registry: Registry = field(default_factory=Registry)
@@ -167,7 +163,7 @@ class Server:
 
     def random_id(self, size: int = 16) -> str:
         """``size`` random bytes as base64url text (16 for names, 32 for secrets)."""
-        return base64url(self.randomness(size))
+        return b64url(self.randomness(size)).decode("ascii")
 
     @property
     def rules(self) -> Rules:
@@ -175,15 +171,15 @@ class Server:
             raise RuntimeError("the registry was not loaded: reload_registry() runs at start")
         return self.registry.rules
 
-    async def client(self, client_id: str | None, network: str = "") -> Client | None:
+    async def client(self, client_id: str | None, network: Callable[[], str] = str) -> Client | None:
         """Who asks something of us: a registered client, or one known by its document, which may have to be fetched.
 
-        ``network`` is the caller's, for its share of fetches. Raises Refused where a document is no good, Throttled.
+        ``network`` tells whose share a fetch comes from. Raises Throttled, and Refused for a document that is no good.
         """
         found = await self.registered_client(client_id)
         if found is None and client_id is not None:
             for source in self.client_sources:
-                if (found := await source.find(self, client_id, network)) is not None:
+                if (found := await source.find(self, client_id, network())) is not None:
                     return applied(found, self.settings.profile, self.settings.keys.algorithms)
         return found
 
@@ -228,6 +224,7 @@ class Server:
             response_types=self.response_types,
             response_modes=self.response_modes,
             grant_types=frozenset(self.grants),
+            prompts=self.prompts,
             added=scopes,
             levels=Levels.of(self.settings.acr),
             pushed_only=self.settings.require_pushed_authorization_requests,

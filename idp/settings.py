@@ -22,6 +22,7 @@ from .settings_limits import Limits
 from .settings_profiles import PROFILES, Profile
 from .settings_registration import Registration
 from .settings_rules import combination_problems
+from .settings_sign_up import SignUp
 
 Mode = Literal["dev", "serve"]
 Algorithm = Literal["RS256", "PS256", "ES256", "EdDSA"]
@@ -198,6 +199,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbound: Outbound = Outbound()
     registration: Registration = Registration()
     client_documents: ClientDocuments = ClientDocuments()
+    sign_up: SignUp = SignUp()
 
 
 def variable_of(name: str) -> str:

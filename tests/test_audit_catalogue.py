@@ -30,6 +30,7 @@ from idp.testing import Provider
 pytestmark = pytest.mark.anyio
 Rows = Mapping[str, tuple[str, ...]]
 
+OPEN = {"IDP_REGISTRATION_MODE": "open", "IDP_SIGN_UP_OPEN": "true"}  # what is off until the settings say otherwise
 READS: tuple[str, ...] = ()  # tells, and changes nothing
 PROOF = ("client.refused", "requests.refused")  # whoever asks for a client's proof may refuse it
 SIGN_IN = ("session.started", "session.ended", "login.failed", "login.throttled", "requests.refused", "consent.denied")
@@ -47,6 +48,7 @@ ROUTES: Rows = {
     "/authorize": ("authorization.granted", "client.document", "requests.refused"),
     "/authorize/resume": ("authorization.granted", "client.document", "requests.refused"),
     "/login": SIGN_IN,
+    "/sign-up": ("account.created", "session.started", "session.ended", "consent.denied", "requests.refused"),
     "/select-account": ("session.ended", "requests.refused"),
     "/consent": ("authorization.granted", "client.document", "consent.granted", "consent.denied", "requests.refused"),
     "/token": (
@@ -200,7 +202,7 @@ def _below(name: str, command: click.Command | None) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("rows", "there"),
     [
-        (ROUTES, {route.path for route in routes_of(load(None, {"IDP_REGISTRATION_MODE": "open"}, "dev"))}),
+        (ROUTES, {route.path for route in routes_of(load(None, OPEN, "dev"))}),
         (OPERATION_ROWS, set(OPERATIONS)),
         (COMMAND_ROWS, set(command_names())),
         (JOB_ROWS, {job.name for job in [*CORE_JOBS, *(job for feature in FEATURES for job in feature.jobs)]}),

@@ -25,6 +25,7 @@ from idp.features.pushed import PUSHED_REQUESTS
 from idp.features.registration import REGISTRATION, REGISTRATION_MANAGEMENT
 from idp.features.request_objects import REQUEST_OBJECTS
 from idp.features.sample import SAMPLE
+from idp.features.sign_up import SIGN_UP
 from idp.features.signed_answers import JWT_INTROSPECTION, SIGNED_USERINFO
 from idp.features.step_up import STEP_UP
 from idp.features.token_exchange import TOKEN_EXCHANGE
@@ -74,6 +75,7 @@ FEATURES: tuple[Feature, ...] = (
     REGISTRATION_MANAGEMENT,
     PUSHED_REQUESTS,
     REQUEST_OBJECTS,
+    SIGN_UP,
     SAMPLE,
 )
 

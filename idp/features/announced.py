@@ -38,6 +38,8 @@ def metadata(settings: Settings, features: Sequence[Feature], grants: Mapping[st
         # Left out, the second one would mean yes (OpenID Connect Discovery 3).
         for name in ("request_parameter_supported", "request_uri_parameter_supported"):
             announced.setdefault(name, False)
+    else:
+        announced.pop("prompt_values_supported", None)
     # RFC 8414 2: members about an endpoint that is not there say nothing.
     for endpoint in ("introspection", "revocation", "token", "userinfo"):
         if f"{endpoint}_endpoint" not in announced:

@@ -13,13 +13,15 @@ from idp.web.consent import consent_page, consent_submit, select_page, select_su
 from idp.web.delivery import fragment, query
 from idp.web.login import login_page, login_submit
 
+_PROMPTS = ("none", "login", "consent", "select_account")
+
 
 def _metadata(settings: Settings) -> Mapping[str, Any]:
     return {
         "authorization_endpoint": f"{settings.issuer}/authorize",
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
-        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "prompt_values_supported": list(_PROMPTS),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(settings.keys.algorithms),
         "claim_types_supported": ["normal"],
@@ -29,26 +31,27 @@ def _metadata(settings: Settings) -> Mapping[str, Any]:
     }
 
 
-_BROWSER: Auth = "browser that began"
+BROWSER: Auth = "browser that began"
 
 # The account page brings them along, as it sends people there too.
 LOGIN = (
-    Endpoint("/login", ("GET",), login_page, _BROWSER, "OIDC Core 3.1.2.3"),
-    Endpoint("/login", ("POST",), login_submit, _BROWSER, "OIDC Core 3.1.2.3"),
+    Endpoint("/login", ("GET",), login_page, BROWSER, "OIDC Core 3.1.2.3"),
+    Endpoint("/login", ("POST",), login_submit, BROWSER, "OIDC Core 3.1.2.3"),
 )
 
 AUTHORIZATION = Feature(
     "authorization",
     endpoints=(
         Endpoint("/authorize", ("GET", "POST"), authorize, "nobody", "RFC 6749 3.1, OIDC Core 3.1.2"),
-        Endpoint("/authorize/resume", ("GET",), resume, _BROWSER, "OIDC Core 3.1.2.3"),
+        Endpoint("/authorize/resume", ("GET",), resume, BROWSER, "OIDC Core 3.1.2.3"),
         *LOGIN,
-        Endpoint("/select-account", ("GET",), select_page, _BROWSER, "OIDC Core 3.1.2.1"),
-        Endpoint("/select-account", ("POST",), select_submit, _BROWSER, "OIDC Core 3.1.2.1"),
+        Endpoint("/select-account", ("GET",), select_page, BROWSER, "OIDC Core 3.1.2.1"),
+        Endpoint("/select-account", ("POST",), select_submit, BROWSER, "OIDC Core 3.1.2.1"),
         Endpoint("/consent", ("GET",), consent_page, "person", "OIDC Core 3.1.2.4"),
         Endpoint("/consent", ("POST",), consent_submit, "person", "OIDC Core 3.1.2.4"),
     ),
     response_types=("code",),
+    prompts=_PROMPTS,
     response_modes={"query": query, "fragment": fragment},
     metadata=_metadata,
 )

@@ -83,6 +83,7 @@ class Feature:
     client_authentication: Mapping[str, Prove] = field(default_factory=dict)
     response_types: tuple[str, ...] = ()
     response_modes: Mapping[str, Deliver] = field(default_factory=dict)
+    prompts: tuple[str, ...] = ()
     answers: Mapping[str, OtherForm] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     checks: tuple[Check, ...] = ()

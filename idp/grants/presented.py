@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from idp.jose import JoseError
 from idp.keyring.opaque import hash_of, is_opaque
@@ -14,8 +15,7 @@ from idp.store.opaque_tokens import find_token
 from idp.store.tokens import Standing, standing
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """A live token: its claims, its client, and the person it acts for (None: the client itself)."""
 
     claims: Mapping[str, Any]
@@ -29,11 +29,11 @@ class Accepted:
 
 async def accept(server: Server, token: str) -> Accepted | str:
     """A live token, or the reason why it is not one. The grant is asked each time: revoked means now (decision 18)."""
-    claims = await _claims(server, token)
+    claims = await _kept(server, token) if is_opaque(token) else _proved(server, token)
     if isinstance(claims, str):
         return claims
     now = server.now()
-    expires, jti, client_id, grant = (claims.get(name) for name in ("exp", "jti", "client_id", "grant"))
+    expires, jti, client_id, grant = claims.get("exp"), claims.get("jti"), claims.get("client_id"), claims.get("grant")
     if claims.get("iss") != server.issuer:
         return "it was issued by another issuer"
     if not isinstance(jti, str) or not isinstance(grant, str | None):
@@ -47,11 +47,13 @@ async def accept(server: Server, token: str) -> Accepted | str:
     return "it was revoked, or its person may not act" if found is None else Accepted(claims, client, found)
 
 
-async def _claims(server: Server, token: str) -> Mapping[str, Any] | str:
-    """Claims of a token we signed, or of one that we keep; or why there are none."""
-    if is_opaque(token):
-        kept = await server.database.read(find_token, hash_of(token))
-        return "it is not one of this server, or was revoked" if kept is None else kept
+async def _kept(server: Server, token: str) -> Mapping[str, Any] | str:
+    kept = await server.database.read(find_token, hash_of(token))
+    return "it is not one of this server, or was revoked" if kept is None else kept
+
+
+def _proved(server: Server, token: str) -> Mapping[str, Any] | str:
+    """Claims of a token we signed, or why it is none."""
     try:
         return server.keyring.verify(token, typ=("at+jwt",)).claims
     except JoseError as error:
@@ -60,6 +62,8 @@ async def _claims(server: Server, token: str) -> Mapping[str, Any] | str:
 
 def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     audience = claims.get("aud")
+    if isinstance(audience, str):
+        return (audience,)
     several = audience if isinstance(audience, list) else [audience]
     return tuple(name for name in several if isinstance(name, str))
 

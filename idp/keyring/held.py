@@ -56,6 +56,7 @@ class PublicKeySet:
     body: bytes
     etag: str
     span: Span
+    kids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +91,12 @@ class HeldRing:
         jwks = {"keys": [dict(public.jwk) for public in found if public is not None]}
         body = json.dumps(jwks, separators=(",", ":"), sort_keys=True).encode()
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        return PublicKeySet(body, etag, Span(now, next_change(self.ring, now, self.plan)))
+        return PublicKeySet(body, etag, Span(now, next_change(self.ring, now, self.plan)), frozenset(kids))
 
-    def verifying(self, kid: object, now: float, *, allow_retired: bool) -> PublicKey | None:
-        """The key that may have signed a token under ``kid``: published, or retired where an old hint may come back."""
-        held = self.keys.get(kid) if isinstance(kid, str) else None
-        if held is None or held.life.revoked_at is not None:
-            return None
-        if allow_retired or is_published(self.ring, held.life, now, self.plan):
-            return held.public
-        return None
+    def unrevoked(self, kid: str) -> PublicKey | None:
+        """The key ``kid``, unless it was taken back."""
+        held = self.keys.get(kid)
+        return None if held is None or held.life.revoked_at is not None else held.public
 
     def marked(self, kid: str, mark: float) -> HeldRing:
         """The same ring after a reservation of this process."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from idp.jose import Token, sign_compact, verify_compact
+from idp.jose import PublicKey, Token, sign_compact, verify_compact
 from idp.keyring import operating
 from idp.keyring.errors import KeyNotReady, KeyringError, RingBusy, UnknownKey
 from idp.keyring.held import HeldRing, PublicKeySet, Slot
@@ -143,18 +143,19 @@ class Keyring:
         ``allow_retired`` also takes keys that have left the JWKS (for ``id_token_hint``), never revoked ones.
         Raises JoseError.
         """
-        held, now = self._current(), self._clock()
+        held, published = self._current(), self.key_set.kids
+
+        def signer(header: Mapping[str, Any]) -> PublicKey | None:
+            kid = header.get("kid")
+            counts = isinstance(kid, str) and (allow_retired or kid in published)
+            return held.unrevoked(str(kid)) if counts else None
+
         key = self._proved.key(token, typ)
         known = self._proved.get(key)
-        if known and held.verifying(known.header.get("kid"), now, allow_retired=allow_retired):
+        if known and signer(known.header):
             return known
         algorithms = {*held.ring.algorithms, *(life.alg for life in held.ring.lives)}
-        proved = verify_compact(
-            token,
-            lambda header: held.verifying(header.get("kid"), now, allow_retired=allow_retired),
-            algorithms=sorted(algorithms),
-            typ=typ,
-        )
+        proved = verify_compact(token, signer, algorithms=sorted(algorithms), typ=typ)
         self._proved.put(key, proved)
         return proved
 

@@ -11,7 +11,6 @@ from idp.protocol.request import Check, Draft, Rules
 from idp.protocol.response_modes import misuse
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)  # base64url of a SHA-256 (RFC 7636 4.2, S256 only)
-_PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _LOCALE = re.compile(r"[A-Za-z0-9-]{1,35}", re.ASCII)
 _MAX_TEXT = 4096
 
@@ -188,13 +187,14 @@ def nonce(draft: Draft) -> dict[str, Any]:
 
 def prompt(draft: Draft) -> dict[str, Any]:
     words = frozenset(draft.parameters.words("prompt"))
-    if words - _PROMPTS or ("none" in words and len(words) > 1):
+    offered = draft.rules.prompts
+    if words - offered or ("none" in words and len(words) > 1):
         raise Refused(
             "invalid_request",
             "The prompt parameter holds a word that is not offered, or none beside another.",
             rule="OpenID Connect Core 3.1.2.1",
             received=visible(draft.parameters.get("prompt") or ""),
-            expected="none alone, or any of login, consent, select_account",
+            expected=f"none alone, or any of {', '.join(sorted(offered - {'none'}))}",
             mend="Remove the other word.",
         )
     return {"prompt": words}

@@ -51,8 +51,10 @@ def claims_of_scope(word: str, added: Mapping[str, Scope]) -> tuple[str, ...]:
 
 def known_of(account: Account) -> dict[str, Any]:
     """Every claim there is about a person. ``updated_at`` is kept by the server (OIDC Core 5.1)."""
-    changed = {} if account.updated_at is None else {"updated_at": int(account.updated_at)}
-    return {"preferred_username": account.username} | account.claims | changed
+    known = {"preferred_username": account.username, **account.claims}
+    if account.updated_at is not None:
+        known["updated_at"] = int(account.updated_at)
+    return known
 
 
 def userinfo(
@@ -66,9 +68,14 @@ def userinfo(
     """The claims of a person that these scopes open, and those asked for one by one; what the account lacks is left
     out (OIDC Core 5.3.2, 5.5)."""
     known = known_of(account)
-    names = (name for word in scope for name in claims_of_scope(word, added))
-    told = {name: known[name] for name in names if name in known}
-    return {"sub": subject} | told | (wished(known, wanted.userinfo) if wanted else {})
+    told: dict[str, Any] = {"sub": subject}
+    for word in scope:
+        for name in claims_of_scope(word, added):
+            if name in known:
+                told[name] = known[name]
+    if wanted:
+        told |= wished(known, wanted.userinfo)
+    return told
 
 
 def wished(known: Mapping[str, Any], wishes: Mapping[str, Wish]) -> dict[str, Any]:

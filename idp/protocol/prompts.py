@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -50,6 +51,12 @@ class Facts(msgspec.Struct, frozen=True):
     chosen: str | None = None
     consented: bool = False
     subject: str | None = None
+    account_wish: Literal["new", "known"] | None = None  # said on a page: an account to be made, or one there is
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAccount:
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ class Issue(msgspec.Struct, frozen=True):
     account: Account
 
 
-Step = Login | SelectAccount | AskConsent | Refuse | Issue
+Step = CreateAccount | Login | SelectAccount | AskConsent | Refuse | Issue
 
 
 def next_step(request: AuthorizationRequest, facts: Facts, now: float) -> Step:
@@ -90,6 +97,9 @@ def next_step(request: AuthorizationRequest, facts: Facts, now: float) -> Step:
     unmet = _why_unmet(request, facts)
     if unmet is not None:
         return Refuse("unmet_authentication_requirements", unmet)
+    creation = _why_create(request, facts)
+    if creation is not None:
+        return CreateAccount(creation)
     login = _why_login(request, facts, now)
     if login is not None:
         return Refuse("login_required", login) if "none" in request.prompt else Login(login)
@@ -102,6 +112,18 @@ def next_step(request: AuthorizationRequest, facts: Facts, now: float) -> Step:
     if consent is not None:
         return Refuse("consent_required", consent) if "none" in request.prompt else AskConsent(consent)
     return Issue(session, account)
+
+
+def _why_create(request: AuthorizationRequest, facts: Facts) -> str | None:
+    """Initiating User Registration 4: for as long as nobody signed in for this very request."""
+    session = facts.session
+    if session is not None and facts.signed_in == session.id:
+        return None
+    if facts.account_wish == "new":
+        return "the person has no account yet"
+    if "create" in request.prompt and facts.account_wish is None:
+        return "prompt=create asks for a new account"
+    return None
 
 
 def _why_login(request: AuthorizationRequest, facts: Facts, now: float) -> str | None:

@@ -32,8 +32,7 @@ class Once(msgspec.Struct, frozen=True):
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What a client asks, and how it came: as plain parameters, or by one of the *sources* that stand for them.
 
     ``sent`` is what a waiting page keeps and reads again, ``via`` the sources it came through, ``began`` when the
@@ -113,19 +112,19 @@ class Rules:
     response_types: frozenset[str]
     response_modes: frozenset[str]
     grant_types: frozenset[str]
+    prompts: frozenset[str] = frozenset({"none", "login", "consent", "select_account"})
     pushed_only: bool = False  # every client pushes its requests first (RFC 9126 5)
     added: Mapping[str, Scope] = field(default_factory=dict)  # scopes of the operator's own
     levels: Levels = NO_LEVELS
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """What a check looks at; it returns the fields it has settled, or raises Refused."""
 
     parameters: Parameters
     client: Client
     rules: Rules
-    settled: dict[str, Any] = field(default_factory=dict)
+    settled: dict[str, Any] = msgspec.field(default_factory=dict)
     via: frozenset[str] = frozenset()
 
     def wants(self, part: str) -> bool:
@@ -169,7 +168,7 @@ def find_target(parameters: Parameters, client: Client | None) -> Target:
             mend=f"Send the registered address, or add this one to client {client.client_id} and run idp apply FILE.",
         )
     default = default_mode(parameters.get("response_type"))
-    return Target(client, sent, parameters.get("state"), mode_of(parameters), default)
+    return Target(client, sent, parameters.get("state"), mode_of(parameters, default), default)
 
 
 def _nearest(registered: Sequence[str], sent: str) -> str:

@@ -17,12 +17,10 @@ def default_mode(response_type: str | None) -> str:
     return "fragment" if _FRONT & set((response_type or "").split(" ")) else "query"
 
 
-def mode_of(parameters: Parameters) -> str:
-    """The mode asked for, or the default where none was, or where that one cannot carry this answer."""
+def mode_of(parameters: Parameters, default: str) -> str:
+    """The mode asked for, or the response type's where none was, or where that one cannot carry this answer."""
     asked = parameters.get("response_mode")
-    if asked is None or misuse(parameters) is not None:
-        return default_mode(parameters.get("response_type"))
-    return asked
+    return default if asked is None or misuse(parameters) is not None else asked
 
 
 def misuse(parameters: Parameters) -> Refused | None:

@@ -17,7 +17,7 @@ from idp.store.statements import Prepared
 # The catalogue: every event this server can write, and what it means. docs/events.md is checked against it.
 EVENTS: Mapping[str, str] = {
     "server.started": "A process opened the database and began to serve.",
-    "account.created": "A person was added.",
+    "account.created": "A person was added, or (where a network is named) made an account of their own.",
     "accounts.imported": "A batch of people came from another system; each created account has its own line besides.",
     "account.changed": "A person's claims or password were changed by an operator, or the password by themselves.",
     "account.disabled": "A person may no longer sign in; their tokens are refused at our endpoints.",

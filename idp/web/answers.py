@@ -23,9 +23,13 @@ class OtherForm:
     give: Callable[[Server, Client, Mapping[str, Any]], Awaitable[Response]]
 
 
-async def answer(http: Request, endpoint: str, client: Client, members: Mapping[str, Any]) -> Response:
+async def answer(
+    http: Request, endpoint: str, client: Client, members: Mapping[str, Any], headers: dict[str, str] | None = None
+) -> Response:
     """The members of ``endpoint``'s answer, in the form that ``client`` gets."""
     other: OtherForm | None = http.app.state.answers.get(endpoint)
     if other is not None and other.wanted(http, client):
-        return await other.give(server_of(http), client, members)
-    return json_response(members)
+        response = await other.give(server_of(http), client, members)
+        response.headers.update(headers or {})
+        return response
+    return json_response(members, headers=headers)

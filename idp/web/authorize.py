@@ -12,14 +12,14 @@ from idp.protocol.client_documents import DocumentClient
 from idp.protocol.errors import Refused, Sent, Shown
 from idp.protocol.fapi2 import code_lifetime
 from idp.protocol.parameters import Parameters
-from idp.protocol.prompts import AskConsent, Facts, Issue, Login, Refuse, SelectAccount, Step, next_step
+from idp.protocol.prompts import AskConsent, CreateAccount, Facts, Issue, Login, Refuse, SelectAccount, Step, next_step
 from idp.protocol.pushed import bad_handle
 from idp.protocol.request import Asked, AuthorizationRequest, Target, as_sent, find_target, validate
 from idp.store.authorization import NewCode, issue_code
 from idp.store.sessions import Known, know
 from idp.web import interaction
 from idp.web.client_documents import note_document
-from idp.web.context import Web, asking_network, see_other, server_of, web_of
+from idp.web.context import Web, network_of, see_other, server_of, web_of
 from idp.web.delivery import ToClient, deliver, refused
 from idp.web.forms import read_form, read_query
 from idp.web.front_channel import members_of
@@ -116,7 +116,7 @@ async def asked_again(http: Request, waiting: Waiting) -> Asked:
 async def target_of(http: Request, asked: Asked) -> Target:
     """Client and redirect URI, or Shown: from here on errors may be sent there."""
     try:
-        client = await server_of(http).client(asked.parameters.get("client_id"), asking_network(http))
+        client = await server_of(http).client(asked.parameters.get("client_id"), lambda: network_of(http))
     except Refused as refusal:
         raise as_shown(refusal) from None
     return find_target(asked.parameters, client)
@@ -164,6 +164,7 @@ def facts_of(known: Known | None, waiting: Waiting | None, *, consented: bool = 
         chosen=waiting.chosen if waiting else None,
         consented=consented,
         subject=known.subject if known else None,
+        account_wish=waiting.account if waiting else None,
     )
 
 
@@ -233,7 +234,7 @@ def _to_page(http: Request, step: Step, asked: Asked, waiting: Waiting | None) -
     fresh = None
     if waiting is None:
         waiting, fresh = interaction.begin(http, asked.sent, via=_via(asked), begun=asked.began)
-    pages = {Login: "/login", SelectAccount: "/select-account", AskConsent: "/consent"}
+    pages = {CreateAccount: "/sign-up", Login: "/login", SelectAccount: "/select-account", AskConsent: "/consent"}
     return send_to(web, pages[type(step)], waiting, fresh)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
+from collections.abc import Sequence
 
 from idp.protocol.errors import Refused, registered_characters
 
 
-def bearer_token(http: Request, in_form: str | None = None) -> str:
-    """The one token of a request: Authorization header, or form field; never the query (RFC 6750 2.3)."""
-    headers = http.headers.getlist("authorization")
+def bearer_token(headers: Sequence[str], in_form: str | None = None) -> str:
+    """The one token of a request: Authorization header, or form field; never the query (RFC 6750 2.3).
+
+    ``headers`` are the values of every Authorization header that came.
+    """
     if len(headers) + (in_form is not None) > 1:
         raise Refused(
             "invalid_request",
@@ -29,7 +31,8 @@ def bearer_token(http: Request, in_form: str | None = None) -> str:
             expected="Authorization: Bearer TOKEN; a token in the URL is not read",
         )
     scheme, _, token = headers[0].partition(" ")
-    if scheme.lower() != "bearer" or not token or not token.isascii() or any(c in token for c in ' ,\t"'):
+    strange = not token.isascii() or " " in token or "," in token or "\t" in token or '"' in token
+    if scheme.lower() != "bearer" or not token or strange:
         raise unauthorized(
             "invalid_token", "The Authorization header holds no Bearer token.", received=f"scheme {scheme[:20]}"
         )

@@ -16,7 +16,7 @@ from idp.protocol.client import Client
 from idp.protocol.errors import Refused, invalid_client, visible
 from idp.protocol.parameters import Parameters
 from idp.server import Server
-from idp.web.context import asking_network, web_of
+from idp.web.context import network_of, web_of
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NO_SECRET = (hashlib.sha256(b"no client has this secret").digest(),)
@@ -37,7 +37,7 @@ Prove = Callable[[Presented, Client, Server], Awaitable[None]]
 async def authenticate(http: Request, parameters: Parameters, server: Server, methods: Mapping[str, Prove]) -> Client:
     """The proved client. Raises Refused: invalid_client (401), or invalid_request where two methods are mixed."""
     presented = _presented(http, parameters)
-    client = await server.client(presented.client_id, asking_network(http))
+    client = await server.client(presented.client_id, lambda: network_of(http))
     if client is not None:
         http.scope["idp.client"] = client  # CORS answers the calling client's own origins
     guessable = client is None or client.token_endpoint_auth_method != "none"

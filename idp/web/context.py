@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 
 from idp.server import Server
 from idp.web.cookies import Cookie, browser_cookie, device_cookie, session_cookie
@@ -30,6 +30,7 @@ class Web:
     client_failures: ClientFailures
     registrations: Buckets = field(default_factory=Buckets)  # of clients over HTTP, by network
     pushed_requests: Buckets = field(default_factory=Buckets)  # of public clients, by network
+    sign_ups: Buckets = field(default_factory=Buckets)  # by network
 
     @classmethod
     def of(cls, server: Server, pages: Pages) -> Web:
@@ -61,21 +62,17 @@ def server_of(http: Request) -> Server:
     return web_of(http).server
 
 
-def see_other(url: str) -> RedirectResponse:
+def see_other(url: str) -> Response:
     """303: the browser continues with GET and repeats no body (RFC 9700 4.12)."""
-    return RedirectResponse(
-        url, status_code=303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    )
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    if url.isascii() and url.isprintable() and " " not in url:  # as all are that we made; RedirectResponse quotes anew
+        return Response(None, 303, {**headers, "Location": url})
+    return RedirectResponse(url, 303, headers)
 
 
 def network_of(http: Request) -> str:
     """The caller's network, for limits and the audit; see ``web.peer``."""
     return web_of(http).proxies.network_of(http.scope)
-
-
-def asking_network(http: Request) -> str:
-    """The same where clients may have to be fetched, whose share it is; else nobody asks, and it costs nothing."""
-    return network_of(http) if server_of(http).client_sources else ""
 
 
 def user_agent_of(http: Request) -> str | None:

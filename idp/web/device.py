@@ -7,7 +7,6 @@ field: what it stands for is told on the next page, after a click.
 from __future__ import annotations
 
 from typing import Literal
-from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -86,7 +85,7 @@ async def enter_submit(http: Request) -> Response:
     await give_back(server, buckets)
     pairs = (("user_code", code), ("device", found[0].hash.hex()))
     known_code = msgspec.structs.replace(waiting, pairs=pairs)
-    return see_other(f"{web.path('/device/confirm')}?t={quote(server.seal(CONFIRM, known_code))}")
+    return see_other(f"{web.path('/device/confirm')}?t={server.seal(CONFIRM, known_code)}")
 
 
 async def device_of(server: Server, code: str) -> tuple[Device, Client] | None:
@@ -134,7 +133,7 @@ def to_login(http: Request, code: str | None) -> Response:
 def done_with(http: Request, known: Known, client: Client, outcome: Literal["allowed", "denied"]) -> Response:
     web = web_of(http)
     sealed = web.server.seal(_DONE, Done(known.session.id, client.client_id, outcome, web.server.now()))
-    return see_other(f"{web.path('/device')}?t={quote(sealed)}")
+    return see_other(f"{web.path('/device')}?t={sealed}")
 
 
 async def _told(http: Request, done: Done) -> Response:

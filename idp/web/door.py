@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -152,6 +153,7 @@ async def _misdirected(send: Send) -> None:
     await send({"type": "http.response.body", "body": text})
 
 
+@lru_cache(maxsize=64)
 def _is_loopback(host: bytes) -> bool:
     if b"@" in host:  # a user name, which no Host holds (RFC 9110 7.2)
         return False

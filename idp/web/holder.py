@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 
 from idp.protocol.client import Client
@@ -43,8 +44,7 @@ class Binding:
     headers: Callable[[Server], dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(msgspec.Struct, frozen=True):
     """A token as it came: by a binding's scheme, or (None) by Bearer."""
 
     token: str
@@ -97,7 +97,7 @@ def bound_request(asked: Asked, holder: Holder | None) -> Asked:
     if named is None:
         bound = ("dpop_jkt", holder.jkt)
         parameters, sent = (Parameters([*part.pairs(), bound]) for part in (asked.parameters, asked.sent))
-        return replace(asked, parameters=parameters, sent=sent)
+        return msgspec.structs.replace(asked, parameters=parameters, sent=sent)
     if named != holder.jkt:
         raise Refused(
             "invalid_dpop_proof",
@@ -123,11 +123,12 @@ def presented_token(http: Request, in_form: str | None = None) -> Presented:
     bindings, headers = bindings_of(http), http.headers.getlist("authorization")
     if len(headers) == 1 and in_form is None:
         scheme, _, token = headers[0].partition(" ")
-        for binding in bindings:
-            if scheme.lower() == binding.scheme.lower() and _TOKEN.fullmatch(token):
+        scheme = scheme.lower()
+        for binding in bindings if scheme != "bearer" else ():
+            if scheme == binding.scheme.lower() and _TOKEN.fullmatch(token):
                 return Presented(token, binding)
     try:
-        return Presented(bearer_token(http, in_form))
+        return Presented(bearer_token(headers, in_form))
     except Refused as refusal:
         raise _offering(refusal, bindings, server_of(http)) from None
 

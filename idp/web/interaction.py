@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from typing import Literal
-from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -35,6 +34,8 @@ class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
     chosen: str | None = None
     shown_to: str | None = None
     home: Literal["account", "device"] | None = None
+    account: Literal["new", "known"] | None = None  # what the person said of theirs, on the way to this request
+    username: str | None = None  # the name a new account was promised
     via: tuple[str, ...] = ()  # the sources ``pairs`` were read from, where they replace what was sent
 
     @property
@@ -76,7 +77,7 @@ def send_to(web: Web, page: str, waiting: Waiting, fresh_browser: str | None = N
 
 def address_of(web: Web, page: str, waiting: Waiting) -> str:
     """One of our pages, the request sealed in its URL."""
-    return f"{web.path(page)}?t={quote(web.server.seal(_URL, waiting))}"
+    return f"{web.path(page)}?t={web.server.seal(_URL, waiting)}"
 
 
 def remember(web: Web, response: Response, fresh_browser: str | None) -> Response:

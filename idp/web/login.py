@@ -34,7 +34,9 @@ async def login_submit(http: Request) -> Response:
     form = await read_as_page(http)
     waiting = waiting_of_form(http, form, "login")
     if form.get("decision") == "deny" and waiting.home is None:
-        return await _cancel(http, waiting)
+        return await cancel(http, waiting)
+    if form.get("decision") == "create" and waiting.home is None:
+        return send_to(web, "/authorize/resume", msgspec.structs.replace(waiting, account="new"))
     username, password = form.get("username") or "", form.get("password") or ""
     missing = tuple(name for name in ("username", "password") if form.get(name) is None)
     if missing:
@@ -53,27 +55,34 @@ async def login_submit(http: Request) -> Response:
         )
     if proved is None:
         return await _render(http, waiting, username=username, errors=("credentials",), status=401)
-    cookie = web.server.random_id(32)
-    session_id = await web.server.database.write(
-        begin,
-        web.server.journal,
-        SignIn(
-            account_id=proved.account.id,
-            amr="pwd",
-            cookie=cookie,
-            session_id=web.server.random_id(16),
-            old_cookie=web.session_cookie.read(http.headers.raw),
-            now=web.server.now(),
-            lifetime=web.server.settings.lifetimes.session_absolute,
-            user_agent=user_agent_of(http),
-            network=network_of(http),
-        ),
+    sign_in = sign_in_of(http, proved.account.id)
+    session_id = await web.server.database.write(begin, web.server.journal, sign_in)
+    return come_home(web, waiting, session_id, sign_in.cookie, proved.device)
+
+
+def sign_in_of(http: Request, account_id: str) -> SignIn:
+    """A person at this browser, whose password was proved; an earlier session of it is replaced."""
+    web = web_of(http)
+    return SignIn(
+        account_id=account_id,
+        amr="pwd",
+        cookie=web.server.random_id(32),
+        session_id=web.server.random_id(16),
+        old_cookie=web.session_cookie.read(http.headers.raw),
+        now=web.server.now(),
+        lifetime=web.server.settings.lifetimes.session_absolute,
+        user_agent=user_agent_of(http),
+        network=network_of(http),
     )
+
+
+def come_home(web: Web, waiting: Waiting, session_id: str, cookie: str, device: str) -> Response:
+    """Back to what waits, with the session that was begun for it."""
     for wake in web.server.after_commit:
         wake()  # another person's session may have ended with this: its apps hear at once
     response = _home(web, msgspec.structs.replace(waiting, signed_in=session_id))
     web.session_cookie.write(response, cookie, web.server.settings.lifetimes.session_absolute)
-    web.device_cookie.write(response, proved.device, devices.LIFETIME)
+    web.device_cookie.write(response, device, devices.LIFETIME)
     return response
 
 
@@ -120,6 +129,7 @@ async def _render(
             "login_hint": username or request.login_hint or "",
             "reason": "again" if again else "",
             "cancel": True,
+            "create": "create" in web.server.prompts,
         }
     return web.pages.page(
         "login",
@@ -132,7 +142,7 @@ async def _render(
     )
 
 
-async def _cancel(http: Request, waiting: Waiting) -> Response:
+async def cancel(http: Request, waiting: Waiting) -> Response:
     """The person leaves without signing in: the client hears ``access_denied`` (RFC 6749 4.1.2.1)."""
     request = await request_of(http, waiting)
     if isinstance(request, Response):

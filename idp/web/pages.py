@@ -111,7 +111,12 @@ def _page(status: int, required: str, **optional: Any) -> _Page:
 
 
 PAGES: Mapping[str, _Page] = {
-    "login": _page(200, "action t", client=None, login_hint="", errors=(), reason="", retry_after=0, cancel=False),
+    "login": _page(
+        200, "action t", client=None, login_hint="", errors=(), reason="", retry_after=0, cancel=False, create=False
+    ),
+    "sign-up": _page(
+        200, "action t", client=None, account=None, wish="", username="", errors=(), weakness=None, retry_after=0
+    ),
     "consent": _page(200, "action t client account scopes redirect_uri", resources=()),
     "select-account": _page(200, "action t account", client=None),
     "logout": _page(200, "action t", account=None, client=None, also=()),

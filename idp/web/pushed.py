@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -94,7 +94,7 @@ async def read_pushed(server: Server, asked: Asked, began: float) -> Asked:
         raise bad_handle("a request_uri that has had its answer")
     if began > found.expires_at:
         raise bad_handle(f"a request_uri opened {began - found.expires_at:.0f} s too late")
-    return replace(
+    return msgspec.structs.replace(
         asked,
         parameters=Parameters(found.pairs),
         sent=Parameters([("client_id", client_id), ("request_uri", uri)]),

@@ -56,7 +56,7 @@ async def _initial_token(http: Request) -> bytes | None:
         if server.settings.registration.mode == "open":
             return None
         raise _no_token("Registering an app needs an initial access token.", "no Authorization header", named=False)
-    token_hash = hashed(bearer_token(http))
+    token_hash = hashed(bearer_token(http.headers.getlist("authorization")))
     if not await server.database.read(is_good, token_hash, server.now()):
         raise _no_token(
             "The initial access token is unknown, expired, removed or used up.", "a token without a use left"

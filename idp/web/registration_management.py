@@ -64,7 +64,7 @@ async def _owned(http: Request) -> tuple[Registered, str]:
     """
     server = server_of(http)
     client_id = read_query(http).get("client_id") or ""
-    token = bearer_token(http)
+    token = bearer_token(http.headers.getlist("authorization"))
     found = None
     if 0 < len(client_id) <= MAX_CLIENT_ID:
         found = await server.database.read(find_registered, client_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import msgspec
 
 from idp.grants.client_keys import verify_by_client_key
 from idp.jose import JoseError
@@ -37,14 +37,14 @@ async def read_object(server: Server, asked: Asked, began: float) -> Asked:
     # One that is fetched may be meant for many: only an object sent along is one client's request of one moment.
     beside = kept_beside(claims) if uri is None else []
     sent = Parameters([*inner.pairs(), *beside])
-    return _as_it_was_read(replace(asked, parameters=inner, sent=sent, via=asked.via | {OBJECT}))
+    return _as_it_was_read(msgspec.structs.replace(asked, parameters=inner, sent=sent, via=asked.via | {OBJECT}))
 
 
 def _as_it_was_read(asked: Asked) -> Asked:
     """An object is read and checked once; from then on a page that waits keeps what it said, sealed."""
     if OBJECT not in asked.via or PUSHED in asked.via:
         return asked  # a pushed request's own handle counts once
-    return replace(asked, once=answered_once(asked.sent))
+    return msgspec.structs.replace(asked, once=answered_once(asked.sent))
 
 
 async def _proved(server: Server, client: Client, text: str | None) -> dict[str, object]:

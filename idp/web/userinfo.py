@@ -38,17 +38,15 @@ async def _claims(http: Request, server: Server, presented: Presented) -> Respon
         names = ", ".join(audiences(accepted.claims))
         text = f"The access token is not valid: aud is {names}, this is {server.issuer}."
         raise unauthorized("invalid_token", text, received=f"aud {names}", expected=f"aud {server.issuer}")
-    account = accepted.standing.account
-    if account is None or "openid" not in accepted.scope:
+    account, scope = accepted.standing.account, accepted.scope
+    if account is None or "openid" not in scope:
         raise unauthorized(
             "insufficient_scope",
             "UserInfo needs a token of a person with the scope openid.",
-            received=" ".join(accepted.scope) or "no scope",
+            received=" ".join(scope) or "no scope",
             expected="scope openid",
             status=403,
         )
     subject, wanted = server.subject_of(accepted.client, account.id), accepted.standing.claims
-    claims = userinfo_claims(account, accepted.scope, server.registry.scopes, wanted, subject=subject)
-    response = await answer(http, "userinfo", accepted.client, claims)
-    response.headers.update(presented.headers(server))
-    return response
+    claims = userinfo_claims(account, scope, server.registry.scopes, wanted, subject=subject)
+    return await answer(http, "userinfo", accepted.client, claims, presented.headers(server))

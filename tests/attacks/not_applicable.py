@@ -6,7 +6,6 @@ _FACTORS = "no second factor, passkey, recovery or mail"
 _UPSTREAM = "no upstream sign-in"
 
 NOT_APPLICABLE: dict[str, str] = {
-    "EN-03": "no reset, registration or passkey form",
     "EN-07": _FACTORS,
     "BF-07": _FACTORS,
     "MF-01": _FACTORS,

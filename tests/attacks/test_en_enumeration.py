@@ -68,6 +68,22 @@ async def test_en_01_at_the_password_exchange(fresh: World, browser: Browser) ->
     assert next(iter(answers))[0] == 401
 
 
+async def test_en_03_making_an_account_tells_nobodys_name() -> None:
+    """There is no mail that could tell the owner, so every wish for a name is met: with digits behind it."""
+    async with World(sign_up__open=True) as world:
+        seen = []
+        for wish in ("alice", "zlice"):
+            browser = world.browser()
+            page = await browser.follow(await browser.ask(prompt="create"))
+            response = await browser.submit(page, "/sign-up", username=wish)
+            given = re.compile(rf'value="{wish}-[0-9]{{4}}"')
+            assert len(given.findall(response.text)) == 1, response.text
+            headers = {key: value for key, value in response.headers.items() if key != "content-length"}
+            seen.append((response.status_code, headers, given.sub("", without_nonces(response.text, ""))))
+        assert seen[0] == seen[1]
+        assert seen[0][0] == 200
+
+
 def auc(one: Sequence[float], other: Sequence[float]) -> float:
     """How well time tells the two apart: 0.5 not at all, 1.0 always (rank statistic, either direction)."""
     ranked = sorted([(value, 0) for value in one] + [(value, 1) for value in other])

@@ -63,6 +63,7 @@ TRACES: dict[str, tuple[str, ...]] = {
     "registration management": (),
     "pushed authorization requests": ("pushed_authorization_request",),
     "request objects": ("request_object", "require_request_uri"),
+    "sign-up": ('"create"',),
     "sample resource": ("hello",),
 }
 # Left out these would not mean no, so discovery says no in so many words.
@@ -87,7 +88,7 @@ def clock() -> MovingClock:
 @asynccontextmanager
 async def offering(folder: Path, clock: MovingClock, *off: str) -> AsyncIterator[Provider]:
     kept = [feature for feature in FEATURES if feature.name not in off]
-    options = {"registration__mode": "open", "client_documents__mode": "any"}
+    options = {"registration__mode": "open", "client_documents__mode": "any", "sign_up__open": True}
     async with Provider(data_dir=folder, clock=clock, features=kept, **options) as provider:
         if not off:
             await register(provider, WEB, BOUND)

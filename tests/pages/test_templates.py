@@ -19,6 +19,7 @@ from idp.web.user_agent import Device
 
 HOST = "https://id.example.com"
 STANDARD = ("openid", "profile", "email", "address", "phone", "offline_access")
+SIGN_UP_ERRORS = ("password", "repeat", "gone", "throttled", "busy")
 LOGIN_ERRORS = ("username", "password", "credentials", "throttled", "busy", "expired", "cookie")
 
 
@@ -36,6 +37,13 @@ def contexts(
     yield "login", form
     yield "login", {**form, "client": asker, "login_hint": text, "reason": "again", "cancel": True}
     yield "login", {**form, "client": asker, "login_hint": text, "errors": LOGIN_ERRORS, "retry_after": 300}
+    yield "login", {**form, "client": asker, "cancel": True, "create": True}
+    sign_up = {**form, "client": asker, "account": account}
+    yield "sign-up", {**sign_up, "wish": text, "errors": ("username",)}
+    yield "sign-up", {**sign_up, "wish": text}
+    yield "sign-up", {**sign_up, "username": text}
+    yield "sign-up", {**sign_up, "username": text, "errors": SIGN_UP_ERRORS, "retry_after": 300}
+    yield "sign-up", {**sign_up, "username": text, "weakness": Weakness("common", ("capitals",))}
     consent = {**form, "client": asker, "account": account, "scopes": scopes, "redirect_uri": text}
     yield "consent", {**consent, "resources": [Resource(text, text)]}
     for redirect_uri in ("https://app.example/cb", "http://127.0.0.1:4242/cb", "com.example.app:/cb"):
@@ -298,7 +306,7 @@ def test_headers_of_every_page(pages: Pages) -> None:
         policy = dict(
             part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";")
         )
-        pictured = name in ("login", "consent", "device-confirm", "select-account") and context.get("client")
+        pictured = name in ("login", "sign-up", "consent", "device-confirm", "select-account") and context.get("client")
         assert policy.pop("script-src", None) == hash_of(script_of(name, context))
         framed = "http://127.0.0.1:4242 https://a.test" if context.get("frames") else None
         assert policy.pop("frame-src", None) == framed

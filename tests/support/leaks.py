@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 import pytest
 
 from idp.app import Application
+from idp.watch.logs import JsonFormatter, TextFormatter
 
 # A client library of a test writes what it sends, by its own right.
 OURS = frozenset(
@@ -33,6 +34,7 @@ SECRETS = frozenset(
         *("access", "refresh", "secret", "t", "registration_access_token"),
     )
 )
+_COMMANDS = (JsonFormatter, TextFormatter)  # what a command left behind writes to a stream that is closed by now
 _QUIET = frozenset(("root", "sqlalchemy"))
 _SHORTEST = 8  # a seeded person's password is their name, and a word of a sentence is no secret
 # What a test presents as a secret may be anything: markup, SQL, an address. Then it stands elsewhere too.
@@ -192,6 +194,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_setup() -> None:
     """A test that set up logging as a command does has taken our place, and quietened loggers, for all that follow."""
     root = logging.getLogger()
+    root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler.formatter, _COMMANDS)]
     if LEAKS not in root.handlers:
         root.addHandler(LEAKS)
     root.setLevel(logging.DEBUG)

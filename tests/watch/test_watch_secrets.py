@@ -181,9 +181,11 @@ async def test_a_leak_of_any_test_is_found() -> None:
             "/token", data={"grant_type": "client_credentials"}, auth=("service", "service-secret-for-development-only")
         )
     assert LEAKS.found() == []
+    assert LEAKS in logging.getLogger().handlers
     logging.getLogger("idp.some").debug("made %s", token.json()["access_token"])
     assert len(LEAKS.found()) == 1
     logging.getLogger("uvicorn.error").debug("got service-secret-for-development-only")
+    assert any("got service-secret" in line for line in LEAKS.said), logging.getLogger().handlers
     assert len(LEAKS.found()) == 1
     try:
         raise ValueError(f"about {token.json()['access_token']}")
