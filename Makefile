@@ -1,7 +1,7 @@
 # Two commands for most days: `make dev` starts a provider on this machine, `make test` is everything CI runs.
 # Needs Python 3.11+ and make; `make dev PYTHON=/path/to/python3.12` chooses another Python than python3.
 .SILENT:
-.PHONY: help dev setup test lint bench bench-scale bench-overload clean
+.PHONY: help dev setup test lint docs bench bench-scale bench-overload clean
 IN_VENV := .venv/.installed
 
 help:
@@ -17,6 +17,9 @@ test: setup  ## style, strict types and the whole suite; ARGS="tests/flows -k re
 
 lint: $(IN_VENV)-dev  ## style and strict types alone
 	scripts/check
+
+docs: $(IN_VENV)-dev  ## the documentation as a site, in build/docs/html
+	.venv/bin/python scripts/docs_site.py
 
 bench: $(IN_VENV)-dev  ## measure against a well-known provider, see bench/README.md
 	.venv/bin/python bench/run.py $(ARGS)

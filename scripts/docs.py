@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Fill in what the pages of docs/ have from the code: settings, events, routes, commands.
+"""Fill in what the pages of docs/ have from the code: settings, events, routes, commands, the Python reference.
 
     .venv/bin/python scripts/docs.py
 
@@ -10,6 +10,7 @@ makes, the rest is written by hand. A test compares, so that no page can fall be
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from idp.settings_described import describe
 from idp.store.audit import EVENTS
 from idp.watch.meters import METRICS
 
+sys.path.insert(0, str(Path(__file__).parent))  # a test runs this file by its path
+from docs_api import api
+from docs_pages import Unlisted, contents
+
 FOLDER = Path(__file__).parent.parent / "docs"
 _PART = re.compile(r"(<!-- from the code: (?P<name>[a-z]+) -->\n).*?(\n<!-- end of (?P=name) -->)", re.DOTALL)
 
@@ -36,11 +41,11 @@ def settings() -> Iterator[str]:
         shown = f"`{name}`" if row.in_file else f"`{name}` (environment only)"
         default = f"`{row.default}`" if row.default else "none"
         kind = "seconds" if row.type.startswith("seconds") else row.type
-        cells = (shown, kind, default, _in_dev(row.name), row.meaning, f"`{row.variable}`")
+        cells = (shown, row.meaning, default, _in_dev(row.name), kind, f"`{row.variable}`")
         groups.setdefault(group, []).append(cells)
     for group, rows in groups.items():
         yield f"## `[{group}]`" if group else "## At the top of the file"
-        yield table(("setting", "type", "default", "in `idp dev`", "meaning", "environment variable"), rows)
+        yield table(("setting", "meaning", "default", "in `idp dev`", "type", "environment variable"), rows)
 
 
 def _in_dev(name: str) -> str:
@@ -143,6 +148,9 @@ PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "metrics": metrics,
     "routes": routes,
     "commands": command_line,
+    "verify": api("idp.verify"),
+    "testing": api("idp.testing"),
+    "contents": contents,
 }
 
 
@@ -156,9 +164,14 @@ def filled(text: str) -> str:
 
 
 def main() -> None:
-    for path in sorted(FOLDER.glob("*.md")):
+    # The list of pages comes last: it needs every page's title, and is what a new page may be missing from.
+    for path in sorted(FOLDER.glob("*.md"), key=lambda path: (path.stem == "index", path)):
         text = path.read_text(encoding="utf-8")
-        if (fresh := filled(text)) != text:
+        try:
+            fresh = filled(text)
+        except Unlisted as unlisted:
+            sys.exit(str(unlisted))
+        if fresh != text:
             path.write_text(fresh, encoding="utf-8")
             print(f"wrote docs/{path.name}")
 
