@@ -1,7 +1,7 @@
 # Two commands for most days: `make dev` starts a provider on this machine, `make test` is everything CI runs.
 # Needs Python 3.11+ and make; `make dev PYTHON=/path/to/python3.12` chooses another Python than python3.
 .SILENT:
-.PHONY: help dev setup test lint docs bench bench-scale bench-overload clean
+.PHONY: help dev setup test lint docs bench bench-scale bench-overload bench-verify clean
 IN_VENV := .venv/.installed
 
 help:
@@ -29,6 +29,9 @@ bench-scale: $(IN_VENV)-dev  ## measure a full database against an empty one, on
 
 bench-overload: $(IN_VENV)-dev  ## five times the peak for twenty seconds, and what is left of the work
 	.venv/bin/python bench/overload.py $(ARGS)
+
+bench-verify: $(IN_VENV)-dev  ## verifications a second of idp.verify against PyJWT
+	.venv/bin/python bench/verify.py $(ARGS)
 
 clean:  ## remove the virtual environment and installed node packages
 	rm -rf .venv tests/node/node_modules bench/node/node_modules

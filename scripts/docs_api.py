@@ -11,7 +11,7 @@ import importlib
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 _WIDTH = 88
@@ -26,19 +26,19 @@ def api(module_name: str) -> Callable[[], Iterator[str]]:
         module = importlib.import_module(module_name)
         yield _text(module)
         for name in module.__all__:
-            yield from _entry(name, getattr(module, name))
+            yield from _entry(name, getattr(module, name), module.__all__)
 
     return made
 
 
-def _entry(name: str, found: Any) -> Iterator[str]:
+def _entry(name: str, found: Any, listed: Sequence[str]) -> Iterator[str]:
     yield f"## {name}"
     if not (inspect.isclass(found) or inspect.isroutine(found)):  # an alias of a type
         yield _code(f"{name} = {re.sub(r'(?:[a-z_]+[.])+', '', str(found))}")
         return
-    plain = inspect.unwrap(found)
-    values = vars(importlib.import_module(plain.__module__))
-    source = _Values(values).visit(ast.parse(textwrap.dedent(inspect.getsource(plain)))).body[0]
+    source = _parsed(inspect.unwrap(found))
+    if isinstance(source, ast.ClassDef):
+        _take_in(source, [base for base in found.__mro__[1:] if base.__module__.startswith("idp.")], listed)
     if isinstance(source, _Function):
         yield _code(_declared(source))
     elif isinstance(source, ast.ClassDef):
@@ -49,6 +49,21 @@ def _entry(name: str, found: Any) -> Iterator[str]:
             yield f"### {name}.{method.name}"
             yield _code(_declared(method))
             yield said
+
+
+def _parsed(found: Any) -> ast.stmt:
+    values = vars(importlib.import_module(found.__module__))
+    module: ast.Module = _Values(values).visit(ast.parse(textwrap.dedent(inspect.getsource(found))))
+    return module.body[0]
+
+
+def _take_in(source: ast.ClassDef, bases: Sequence[type], listed: Sequence[str]) -> None:
+    """What a class has from a base of ours that is no public name is told as its own."""
+    for base in bases:
+        inner = _parsed(base)
+        if base.__name__ not in listed and isinstance(inner, ast.ClassDef):
+            source.body += inner.body
+            source.bases = [name for name in source.bases if ast.unparse(name) != base.__name__] + inner.bases
 
 
 class _Values(ast.NodeTransformer):

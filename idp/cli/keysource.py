@@ -14,7 +14,7 @@ from idp.jose.compact import SignedToken, Token, read_signed, read_unverified
 from idp.jose.errors import JoseError
 from idp.jose.keyset import KeySet
 from idp.jose.public import VERIFYING_ALGORITHMS, PublicKey
-from idp.verify.discovery import KeySource
+from idp.verify.discovery import KeySource, Metadata
 from idp.verify.fetch import FetchError, get
 
 _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
@@ -109,7 +109,7 @@ def read_pem(path: Path, alg: str | None) -> Keys:
 def keys_of_issuer(issuer: str) -> Keys:
     """What discovery at ``issuer`` leads to. Raises Trouble."""
     try:
-        fetched = KeySource(issuer, None, VERIFYING_ALGORITHMS, get).fetch(None)
+        fetched = KeySource(None, VERIFYING_ALGORITHMS, get, Metadata(issuer, get, lambda: 0.0)).fetch(None)
         if fetched.keys is None:
             raise FetchError(f"{issuer} answered without keys")
     except (FetchError, JoseError) as error:

@@ -83,6 +83,11 @@ class KeySetCache:
         self._flight: Future[None] | None = None
         self._flight_since = 0.0
 
+    @property
+    def skew(self) -> float | None:
+        """Seconds that our clock was ahead of the server's at the last fetch; None where its answer had no Date."""
+        return self._rules.skew
+
     async def find(self, header: Mapping[str, Any], besides: PublicKey | None = None) -> PublicKey:
         """The key for a token header, never ``besides``; ``JoseError`` ``unknown_key`` or ``keys_unavailable``."""
         key, flight = self._look(header, besides)

@@ -7,6 +7,7 @@ it, and a key taken back stops counting soon.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 from .errors import JoseError
@@ -40,12 +41,16 @@ class CacheLimits:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a fetch brought: ``keys`` is None where the issuer answered 304, "as you have it"."""
+    """What a fetch brought: ``keys`` is None where the issuer answered 304, "as you have it".
+
+    ``date`` is the server's clock (RFC 9110 section 6.6.1) in unix seconds, None where it did not say.
+    """
 
     keys: KeySet | None
     etag: str | None = None
     max_age: float | None = None
     stale_if_error: float | None = None
+    date: float | None = None
 
     @classmethod
     def from_http(
@@ -66,13 +71,18 @@ class Fetched:
             raise JoseError("keys_unavailable", f"the answer has status {status}, expected 200 or 304")
         keys = None if status != 200 else read(body) if read is not None else KeySet.from_json(body, preferred)
         cache = _directives(headers.get("cache-control", ""))
+        date = _moment(headers.get("date"))
         max_age = cache.get("max-age")
+        if max_age is None and "expires" in headers:
+            max_age = _until(headers["expires"], date)
         if "no-store" in cache or "no-cache" in cache:
             max_age = 0.0
         age = headers.get("age", "").strip()
-        if max_age and age.isascii() and age.isdigit():
-            max_age = max(0.0, max_age - float(age[:10]))
-        return cls(keys, _etag(headers.get("etag")), max_age, cache.get("stale-if-error"))
+        waited = float(age[:10]) if age.isascii() and age.isdigit() else 0.0
+        max_age = max(0.0, max_age - waited) if max_age else max_age
+        # The date is that of the answer's making; what a cache between added to it is its age.
+        date = None if date is None else date + waited
+        return cls(keys, _etag(headers.get("etag")), max_age, cache.get("stale-if-error"), date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,7 @@ class KeySetRules:
         self.keys: KeySet | None = None
         self.etag: str | None = None
         self.trouble: str | None = None
+        self.skew: float | None = None
         self._failures = 0
         self._retry_at = float("-inf")
         self._attempt_at: float | None = None
@@ -140,6 +151,7 @@ class KeySetRules:
         self._stale = min(max(stale, limits.least_stale), limits.most_stale)
         self._renewed_at, self._retry_at = now, float("-inf")
         self._failures, self.trouble = 0, None
+        self.skew = None if fetched.date is None else now - fetched.date
 
     def failed(self, why: str, now: float) -> None:
         """A fetch failed: the keys stay, the next try waits twice as long as the last one did."""
@@ -154,6 +166,21 @@ class KeySetRules:
 def _etag(text: str | None) -> str | None:
     # It is sent back as a header: nothing but what RFC 9110 section 8.8.3 lets it be, and not without end.
     return text if text is not None and _ETAG.fullmatch(text) else None
+
+
+def _moment(text: str | None) -> float | None:
+    try:
+        return None if text is None else parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
+
+
+def _until(expires: str, date: float | None) -> float | None:
+    """RFC 9111 section 5.3: counted from the server's own Date; what is no date, such as 0, is over."""
+    end = _moment(expires)
+    if end is None:
+        return 0.0
+    return None if date is None else max(0.0, end - date)
 
 
 def _directives(text: str) -> dict[str, float]:

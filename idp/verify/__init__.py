@@ -11,24 +11,32 @@ Tokens that are bound to a key (DPoP) are taken with the request they came with,
 
     token = await verifier.verify_request(method, "https://api.example.com/notes", headers, scopes=["read"])
 
+``SyncVerifier`` is the same without ``await``, for Django and Flask.
+
 It needs the base install alone: cryptography, joserfc and the standard library.
 """
 
 from .bearer import bearer_token
 from .claims import VerifiedToken
-from .fetch import Fetch, FetchError, Response
+from .fetch import Fetch, FetchError, Post, Response
+from .introspection import Introspection
 from .proofs import Dpop, MemoryReplays, Replays
 from .refused import Refused
-from .verifier import Verifier
+from .resource import Resource
+from .verifier import SyncVerifier, Verifier
 
 __all__ = [
     "Dpop",
     "Fetch",
     "FetchError",
+    "Introspection",
     "MemoryReplays",
+    "Post",
     "Refused",
     "Replays",
+    "Resource",
     "Response",
+    "SyncVerifier",
     "VerifiedToken",
     "Verifier",
     "bearer_token",

@@ -9,22 +9,28 @@ from idp.jose.compact import Token
 from idp.jose.errors import shown
 
 from .refused import Refused
+from .times import Clocks, check_times, duration, moment
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What this resource server accepts; ``leeway`` in seconds, for clocks that differ."""
+    """What this resource server accepts; ``leeway`` in seconds, for clocks that differ.
+
+    ``required`` claims must be there besides iss, aud, exp and sub; None: what RFC 9068 requires of the type at+jwt.
+    """
 
     issuer: str
     audience: tuple[str, ...]
     leeway: float
+    required: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
     """A token whose signature and claims were all checked: made by a ``Verifier`` alone.
 
-    ``expires_at`` is in unix seconds; ``scopes`` keeps the token's order.
+    ``expires_at`` is in unix seconds, infinite for an opaque token whose issuer named no end; ``scopes`` keeps the
+    token's order. ``header`` is empty for an opaque token.
     """
 
     claims: Mapping[str, Any]
@@ -37,8 +43,8 @@ class VerifiedToken:
     def of(cls, token: Token) -> Self:
         """For a token whose signature was proved and whose claims passed ``check_claims``."""
         claims = token.claims
-        scopes = tuple(claims.get("scope", "").split())
-        return cls(claims, token.header, claims["sub"], scopes, float(claims["exp"]))
+        scopes = scopes_of(claims)
+        return cls(claims, token.header, claims["sub"], scopes, float(claims.get("exp", math.inf)))
 
     def require_scopes(self, *scopes: str) -> None:
         """``Refused`` (``scope``, HTTP 403) unless the token carries every one of ``scopes``."""
@@ -65,7 +71,7 @@ class VerifiedToken:
             raise refused(f"the sign-in was of acr {have}, this needs {need}", have, need)
         if max_age is None:
             return
-        signed_in = _moment(self.claims, "auth_time")
+        signed_in = moment(self.claims, "auth_time")
         if signed_in is None or now - signed_in > max_age + leeway:
             have = "missing" if signed_in is None else f"{duration(now - signed_in)} ago"
             message = f"the sign-in was {have}, this needs one of the last {duration(max_age)}"
@@ -83,17 +89,64 @@ def _check_issuer(claims: Mapping[str, Any], expected: Expected) -> None:
         raise Refused("issuer", message, received=received, expected=expected.issuer)
 
 
-def check_claims(claims: Mapping[str, Any], expected: Expected, now: float) -> None:
-    """``Refused`` unless issuer, audience, times, subject and the form of scope hold."""
+def check_claims(claims: Mapping[str, Any], expected: Expected, now: float, skew: float | None = None) -> None:
+    """``Refused`` unless issuer, audience, times, subject and the form of scope hold.
+
+    ``skew`` is by how many seconds our clock is known to be ahead of the issuer's: it excuses nothing, it is told.
+    """
     _check_issuer(claims, expected)
     _check_audience(claims, expected.audience)
-    _check_times(claims, expected.leeway, now)
+    check_times(claims, Clocks(now, expected.leeway, skew))
+    _check_person(claims)
+
+
+def check_introspected(
+    claims: Mapping[str, Any], expected: Expected, now: float, *, audience_optional: bool, skew: float | None = None
+) -> None:
+    """``check_claims`` for what an issuer said of an opaque token: it may leave out ``iss`` and ``exp`` (RFC 7662 2.2).
+
+    Some issuers answer for every token they know. What they call a refresh or an ID token is none for an API.
+    """
+    for name, taken in _KINDS.items():
+        kind = claims.get(name)
+        if isinstance(kind, str) and kind.lower() not in taken:
+            raise Refused("typ", f"{name} is {shown(kind)}, expected an access token", received=shown(kind))
+    if "iss" in claims:
+        _check_issuer(claims, expected)
+    if not (audience_optional and claims.get("aud") in (None, [], "")):
+        _check_audience(claims, expected.audience)
+    check_times(claims, Clocks(now, expected.leeway, skew), ends=False)
+    _check_person(claims)
+
+
+_KINDS = {
+    "token_type": ("bearer", "dpop", "access_token", "n_a"),  # RFC 7662 section 2.2; N_A of RFC 8693
+    "token_use": ("access", "access_token"),  # Hydra
+    "typ": ("bearer", "dpop", "at+jwt", "jwt"),  # Keycloak
+}
+
+
+def _check_person(claims: Mapping[str, Any]) -> None:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
         received = shown(subject) if "sub" in claims else "missing"
         raise Refused("subject", f"sub is {received}, expected a text", received=received, expected="a text")
-    if not isinstance(scope := claims.get("scope", ""), str):
+    scopes_of(claims)
+
+
+def scopes_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """The words of ``scope`` (RFC 9068 section 2.2.3), else what issuers such as Hydra and Okta list in ``scp``."""
+    scope = claims.get("scope", "")
+    if not isinstance(scope, str):
         raise Refused("claim", f"scope is {shown(scope)}, expected words in one text", expected="a text")
+    if "scope" in claims or "scp" not in claims:
+        return tuple(scope.split())
+    listed = claims["scp"]
+    if isinstance(listed, str):
+        return tuple(listed.split())
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise Refused("claim", f"scp is {shown(listed)}, expected a list of words", expected="a list of texts")
+    return tuple(listed)
 
 
 def _check_audience(claims: Mapping[str, Any], accepted: Sequence[str]) -> None:
@@ -109,42 +162,15 @@ def _check_audience(claims: Mapping[str, Any], accepted: Sequence[str]) -> None:
     raise Refused("audience", f"aud is {received}, this is {expected}", received=received, expected=expected)
 
 
-def _check_times(claims: Mapping[str, Any], leeway: float, now: float) -> None:
-    expires_at = _moment(claims, "exp")
-    if expires_at is None:
-        raise Refused("claim", "the token has no exp: it would live for ever", expected="exp")
-    if now >= expires_at + leeway:
-        raise Refused("expired", f"expired {duration(now - expires_at)} ago; get a new token")
-    begins = _moment(claims, "nbf")
-    if begins is not None and now < begins - leeway:
-        raise Refused("not_yet_valid", f"valid only in {duration(begins - now)}{_CLOCKS}")
-    issued = _moment(claims, "iat")
-    if issued is not None and now < issued - leeway:
-        raise Refused("future", f"issued {duration(issued - now)} in the future{_CLOCKS}")
+_OF_RFC_9068 = ("client_id", "iat", "jti")
 
 
-_CLOCKS = ": compare the clocks of both machines"
-
-
-def _moment(claims: Mapping[str, Any], name: str) -> float | None:
-    value = claims.get(name)
-    if value is None and name not in claims:
-        return None
-    # bool is an int in Python; true as a date is a mistake of somebody's.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Refused("claim", f"{name} is {shown(value)}, expected a number of seconds", expected="a number")
-    return float(value)
-
-
-def duration(seconds: float) -> str:
-    """A length of time as people say it: ``12 s``, ``4 min 12 s``, ``3 h 5 min``, ``2 d 4 h``."""
-    whole = max(0, math.floor(seconds))
-    for name, size, smaller, unit in (
-        ("d", 86_400, "h", 3_600),
-        ("h", 3_600, "min", 60),
-        ("min", 60, "s", 1),
-    ):
-        if whole >= size:
-            rest = whole % size // unit
-            return f"{whole // size} {name}" + (f" {rest} {smaller}" if rest else "")
-    return f"{whole} s"
+def check_required(header: Mapping[str, Any], claims: Mapping[str, Any], required: Sequence[str] | None) -> None:
+    """What must be there besides: by default what RFC 9068 section 2.2 requires of tokens of its type."""
+    if required is None:
+        if header.get("typ", "").lower().removeprefix("application/") != "at+jwt":
+            return
+        required = _OF_RFC_9068
+    for name in required:
+        if name not in claims:
+            raise Refused("claim", f"{name} is missing, expected in every token", received="missing", expected=name)

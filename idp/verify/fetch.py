@@ -1,4 +1,4 @@
-"""One bounded GET with the standard library: https, or http on loopback; no redirect, no proxy."""
+"""One bounded GET or POST with the standard library: https, or http on loopback; no redirect, no proxy."""
 
 import http.client
 import io
@@ -29,6 +29,9 @@ class Response:
     headers: Mapping[str, str]
     body: bytes
 
+
+# A blocking POST: (url, request headers, body) -> Response.
+Post: TypeAlias = Callable[[str, Mapping[str, str], bytes], Response]
 
 # A blocking GET: (url, request headers) -> Response. Anything it raises counts as a failed fetch.
 Fetch: TypeAlias = Callable[[str, Mapping[str, str]], Response]
@@ -110,7 +113,31 @@ def get(
     Redirects are returned as they are, never followed. ``FetchError`` for addresses that are neither https
     nor on loopback, failed connections, late, oversize, encoded or broken answers.
     """
-    where = target(url)
+    return _ask(_Request("GET", target(url), headers), timeout, monotonic)
+
+
+def post(
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    timeout: float = TIMEOUT,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Response:
+    """POST ``body`` to ``url``, under the rules of ``get``."""
+    return _ask(_Request("POST", target(url), headers, body), timeout, monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    where: Target
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+def _ask(request: _Request, timeout: float, monotonic: Callable[[], float]) -> Response:
+    url = request.where.url
     deadline = monotonic() + timeout
 
     def left() -> float:
@@ -120,8 +147,8 @@ def get(
         return remaining
 
     try:
-        with _connect(where, left) as sock:
-            return _exchange(sock, where, headers, left)
+        with _connect(request.where, left) as sock:
+            return _exchange(sock, request, left)
     except TimeoutError as error:
         raise FetchError(f"{url} did not answer within {timeout:g} s") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -153,14 +180,15 @@ def _first_open(where: Target, left: Callable[[], float]) -> socket.socket:
     raise trouble
 
 
-def _exchange(sock: socket.socket, where: Target, headers: Mapping[str, str], left: Callable[[], float]) -> Response:
+def _exchange(sock: socket.socket, request: _Request, left: Callable[[], float]) -> Response:
+    where = request.where
     # The library writes the request and reads the answer; the socket between is ours, with its deadline.
     connection = http.client.HTTPConnection(where.host, where.port)
     connection.sock = sock
     sock.settimeout(left())
     fixed = {"Host": where.authority, "Accept-Encoding": "identity", "Connection": "close"}
-    connection.request("GET", where.path, headers={**headers, **fixed})
-    answer = http.client.HTTPResponse(_Timed(sock, left), method="GET")  # type: ignore[arg-type]
+    connection.request(request.method, where.path, request.body, {**request.headers, **fixed})
+    answer = http.client.HTTPResponse(_Timed(sock, left), method=request.method)  # type: ignore[arg-type]
     answer.begin()
     found = {name.lower(): value for name, value in answer.getheaders()}
     if found.get("content-encoding", "identity").lower() != "identity":

@@ -42,6 +42,7 @@ _REGISTRATION = "test_registration_page.py::test_the_commands_of_the_page_answer
 _RESOURCE = "test_client_pages.py::test_the_issuer_as_a_resource"
 _ROBOT = "test_dpop_page.py::test_the_robot_gets_a_token_only_it_can_use"
 _BANK = "test_dpop_page.py::test_the_bank_registers_and_gets_its_token"
+_VERIFY = "test_verify_page.py::test_the_short_blocks_run"
 _BEARER = "test_jwt_bearer_page.py::test_the_example_runs_as_printed"
 
 REGISTER: dict[str, dict[str, str | Shown]] = {
@@ -141,4 +142,12 @@ REGISTER: dict[str, dict[str, str | Shown]] = {
         "text": _PROTOCOL,
     },
     "docs/token-exchange.md": {"toml": _PROTOCOL, "sh": _PROTOCOL, "text": _PROTOCOL},
+    "docs/verify.md": {
+        "keycloak = ": _VERIFY,
+        "verifier = Verifier": _VERIFY,
+        "toml": _PROTOCOL,
+        "python": _PROTOCOL,
+        "sh": _PROTOCOL,
+        "text": _PROTOCOL,
+    },
 }

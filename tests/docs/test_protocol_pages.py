@@ -10,7 +10,7 @@ import pytest
 from doc_blocks import ROOT, blocks, missing
 from test_first_lesson import Terminal, shell
 
-PAGES = ("device", "logout", "pairwise", "responses", "step-up", "token-exchange")
+PAGES = ("device", "logout", "pairwise", "responses", "step-up", "token-exchange", "verify")
 
 
 @pytest.mark.timeout(90)

@@ -53,3 +53,29 @@ def test_other_statuses_are_failures(status: int) -> None:
 def test_a_200_without_keys_is_a_failure(body: bytes) -> None:
     with pytest.raises(JoseError):
         Fetched.from_http(200, {}, body)
+
+
+NOON = "Tue, 15 Nov 1994 12:00:00 GMT"  # 784900800
+
+
+@pytest.mark.parametrize(
+    ("headers", "max_age", "date"),
+    [
+        ({"date": NOON}, None, 784_900_800),
+        ({"date": NOON, "age": "30"}, None, 784_900_830),
+        ({"date": NOON, "expires": "Tue, 15 Nov 1994 12:05:00 GMT"}, 300, 784_900_800),
+        ({"date": NOON, "expires": "Tue, 15 Nov 1994 12:05:00 GMT", "age": "60"}, 240, 784_900_860),
+        ({"date": NOON, "expires": "Tue, 15 Nov 1994 12:05:00 GMT", "cache-control": "max-age=7"}, 7, 784_900_800),
+        ({"date": NOON, "expires": "Tue, 15 Nov 1994 11:00:00 GMT"}, 0, 784_900_800),
+        ({"date": NOON, "expires": "0"}, 0, 784_900_800),
+        ({"expires": "-1"}, 0, None),
+        ({"expires": "Tue, 15 Nov 1994 12:05:00 GMT"}, None, None),
+        ({"date": "yesterday"}, None, None),
+        ({"date": "Tue, 99 Nov 99999 12:00:00 GMT"}, None, None),
+        ({"date": ""}, None, None),
+    ],
+)
+def test_the_servers_clock_and_its_expires(headers: dict[str, str], max_age: float | None, date: float | None) -> None:
+    """RFC 9111 section 5.3: Expires counts against the server's own Date, where there is no max-age."""
+    fetched = Fetched.from_http(200, headers, BODY)
+    assert (fetched.max_age, fetched.date) == (max_age, date)
