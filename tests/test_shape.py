@@ -65,6 +65,13 @@ KNOWN_ONLY_TO = {
     "opentelemetry": {"watch"},
 }
 BASE_INSTALL = {"cryptography", "joserfc"}  # all that jose and verify may need
+# What fits the verifier to a framework, and the framework that it alone may import.
+ADAPTERS = {
+    "verify/drf.py": {"django", "rest_framework"},
+    "verify/fastapi.py": {"fastapi", "starlette"},
+    "verify/flask.py": {"flask"},
+    "verify/starlette.py": {"starlette"},
+}
 IMPURE = {"asyncio", "os", "pathlib", "random", "secrets", "socket", "sqlite3", "ssl", "threading", "time"}
 # The present and chance come in as arguments; a default argument is where they may be named.
 GIVEN_FROM_OUTSIDE = {
@@ -130,7 +137,13 @@ def direction(source: Source) -> Iterator[str]:
 
 
 def packages(source: Source) -> Iterator[str]:
-    for name in {name.split(".")[0] for name in source.imports()} - {"idp", "__future__"}:
+    own = ADAPTERS.get(source.path, set[str]())
+    if not own:
+        adapters = tuple(f"idp.{path.removesuffix('.py').replace('/', '.')}." for path in ADAPTERS)
+        for name in source.imports():
+            if f"{name}.".startswith(adapters):
+                yield f"imports {name}, which needs its framework"
+    for name in {name.split(".")[0] for name in source.imports()} - {"idp", "__future__"} - own:
         if name in KNOWN_ONLY_TO and source.part not in KNOWN_ONLY_TO[name]:
             yield f"imports {name}, which only {', '.join(sorted(KNOWN_ONLY_TO[name]))} may know"
         if source.part in ("jose", "verify") and name not in BASE_INSTALL | sys.stdlib_module_names:
@@ -207,6 +220,8 @@ def test_the_source_keeps_the_rule(rule: Callable[[Source], Iterator[str]]) -> N
         ("grants/code.py", "from starlette.requests import Request", "only app, features, testing, watch, web"),
         ("web/token.py", "import sqlalchemy as sa", "only store"),
         ("verify/fetch.py", "import msgspec", "the base install lacks"),
+        ("verify/flask.py", "import starlette", "the base install lacks"),
+        ("verify/__init__.py", '"""x"""\nfrom .flask import Protection', "needs its framework"),
         ("protocol/checks.py", "import time", "imports time"),
         ("protocol/checks.py", "from os import urandom", "imports os.urandom"),
         ("protocol/checks.py", "async def check(): ...", "is asynchronous"),
@@ -231,6 +246,7 @@ def test_every_rule_can_be_broken(path: str, text: str, said: str) -> None:
         ("keyring/keyring.py", "import time\nclass K:\n    clock: object = time.time"),
         ("cli/dev.py", "import time\nprint(time.time())"),
         ("settings_rules.py", "from .config.problems import Problem\nfrom .settings import Settings"),
+        ("verify/flask.py", "from flask import g\nfrom .verifier import Verifier"),
     ],
 )
 def test_what_is_allowed_passes(path: str, text: str) -> None:

@@ -105,6 +105,24 @@ class Core:
         }
         return self._resource.metadata([self._expected.issuer], **bound)
 
+    def enough(
+        self,
+        token: VerifiedToken,
+        scopes: Iterable[str] = (),
+        *,
+        acr_values: Iterable[str] = (),
+        max_age: float | None = None,
+    ) -> VerifiedToken:
+        """A token this verifier gave out before in the same request, if it is enough for this too; else ``Refused``."""
+        try:
+            self._require(token, scopes, acr_values, max_age)
+        except Refused as refused:
+            if "cnf" in token.claims:
+                refused.dpop = tuple(self._dpop.algorithms)
+            self._point(refused)
+            raise
+        return token
+
     async def _verify(
         self, way: Way, token: str, scopes: Iterable[str], acr_values: Iterable[str], max_age: float | None
     ) -> VerifiedToken:
@@ -214,7 +232,11 @@ class Core:
     def _accepted(
         self, token: Token, scopes: Iterable[str], acr_values: Iterable[str], max_age: float | None
     ) -> VerifiedToken:
-        verified = VerifiedToken.of(token)
+        return self._require(VerifiedToken.of(token), scopes, acr_values, max_age)
+
+    def _require(
+        self, verified: VerifiedToken, scopes: Iterable[str], acr_values: Iterable[str], max_age: float | None
+    ) -> VerifiedToken:
         verified.require_scopes(*listed(scopes))
         accepted = listed(acr_values)
         if accepted or max_age is not None:

@@ -43,6 +43,8 @@ _RESOURCE = "test_client_pages.py::test_the_issuer_as_a_resource"
 _ROBOT = "test_dpop_page.py::test_the_robot_gets_a_token_only_it_can_use"
 _BANK = "test_dpop_page.py::test_the_bank_registers_and_gets_its_token"
 _VERIFY = "test_verify_page.py::test_the_short_blocks_run"
+_NOTES = "../examples/test_example_python_apis.py::test_every_answer_is_as_the_page_shows_it"
+_DJANGO = "test_adapters_page.py::test_django"
 _BEARER = "test_jwt_bearer_page.py::test_the_example_runs_as_printed"
 
 REGISTER: dict[str, dict[str, str | Shown]] = {
@@ -59,6 +61,18 @@ REGISTER: dict[str, dict[str, str | Shown]] = {
     "examples/README.md": {
         "make dev": "../pages/test_sso.py::test_one_sign_in_for_both_sites_and_one_sign_out",
         "python examples/sso": "../pages/test_sso.py::test_one_sign_in_for_both_sites_and_one_sign_out",
+    },
+    "examples/drf-simplejwt/README.md": {"sh": _NOTES, "text": _NOTES},
+    "examples/drf/README.md": {"sh": _NOTES, "text": _NOTES},
+    "examples/fastapi/README.md": {"sh": _NOTES, "text": _NOTES},
+    "examples/flask/README.md": {"sh": _NOTES, "text": _NOTES},
+    "docs/adapters.md": {
+        "# settings.py": _DJANGO,
+        "# views.py": _DJANGO,
+        "# people.py": _DJANGO,
+        "from flask": "test_adapters_page.py::test_flask",
+        "python": "test_adapters_page.py::test_the_program_takes_good_tokens_alone",
+        "text": "test_adapters_page.py::test_a_refusal_is_as_shown",
     },
     "docs/api-testing.md": {"python": _CURRENT},
     "docs/api-verify.md": {"python": _CURRENT},
