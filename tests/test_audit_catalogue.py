@@ -136,7 +136,7 @@ COMMAND_ROWS: Rows = {
     "backup": OPERATION_ROWS["backup"],
     "restore": ("backup.restored",),
     "move": ("backup.restored",),
-    "client add": OPERATION_ROWS["client.add"],
+    "client add": (*OPERATION_ROWS["client.add"], "resource.changed", "scope.changed"),
     "client list": READS,
     "client disable": OPERATION_ROWS["client.disable"],
     "client enable": OPERATION_ROWS["client.enable"],

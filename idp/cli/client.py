@@ -9,7 +9,9 @@ import click
 import msgspec
 
 from idp.cli import say
+from idp.cli.client_for import add_for
 from idp.cli.desk import Desk, pass_desk
+from idp.cli.kinds import KINDS
 from idp.cli.pages import more, none_yet, page_options
 from idp.cli.trouble import Trouble
 from idp.config.problems import ConfigurationError
@@ -27,6 +29,7 @@ def client() -> None:
 
 @client.command("add")
 @click.argument("client_id")
+@click.option("--for", "kind", type=click.Choice(sorted(KINDS)), help="The right kind for it, and a snippet that runs.")
 @click.option("--name", "client_name", default="", help="What people read on the consent page.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="Where answers go; exact. May be repeated.")
 @click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True, help="After signing out.")
@@ -41,9 +44,27 @@ def client() -> None:
 @click.option("--sector-identifier-uri", help="Lists redirect URIs of apps that see the same pairwise subs.")
 @pass_desk
 def add(
-    desk: Desk, /, public: bool, native: bool, service: bool, refresh: bool, pairwise: bool, **members: Any
+    desk: Desk,
+    /,
+    kind: str | None,
+    public: bool,
+    native: bool,
+    service: bool,
+    refresh: bool,
+    pairwise: bool,
+    **members: Any,
 ) -> None:
-    """Register the app CLIENT_ID. Prints its secret once, where it has one."""
+    """Register the app CLIENT_ID. Prints its secret once, where it has one.
+
+    With --for, standard output is the snippet alone:
+
+    \b
+    idp client add notes --for fastapi > api.py
+    """
+    if kind is not None:
+        said = {"public": public, "native": native, "service": service, "pairwise": pairwise, "no_refresh": not refresh}
+        add_for(desk, kind, members.pop("client_id"), {**members, **said})
+        return
     members["subject_type"] = "pairwise" if pairwise else "public"
     found = _described(members, public=public or native, native=native, service=service, refresh=refresh)
     settings = desk.settings()

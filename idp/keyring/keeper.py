@@ -66,6 +66,10 @@ class Keeper:
             )
         return self._kek
 
+    def take_over(self, other: Keeper) -> None:
+        """The signers of another keeper: a ``kid`` is its key's thumbprint, so under one name there is one key."""
+        self._signers |= other._signers
+
     async def bind(self) -> None:
         """Compare the stored check value; a new database takes the current key's. Raises KeyEncryptionKeyMismatch."""
         proof = await self.database.read(store.load_proof)
@@ -185,11 +189,12 @@ class Keeper:
             now = self.clock()
             steps = tuple(decide(self.held.ring, now))
             wanted = Counter(step.alg for step in steps if isinstance(step, Make))
-            short = [alg for alg, count in wanted.items() if len(self._spare[alg]) < count]
+            short = [alg for alg, count in wanted.items() for _ in range(count - len(self._spare[alg]))]
             if not short:
                 return now, steps
-            for alg in short:
-                self._spare[alg].append(await asyncio.to_thread(new_key, alg))
+            # Side by side: a new installation waits for the slowest of its keys and not for their sum.
+            for new in await asyncio.gather(*(asyncio.to_thread(new_key, alg) for alg in short)):
+                self._spare[new.alg].append(new)
 
     def _choose(self, steps: Sequence[Step]) -> dict[tuple[str, int], NewKey]:
         spare = {alg: iter(keys) for alg, keys in self._spare.items()}

@@ -72,6 +72,13 @@ class Keyring:
                 self._refuse_faults()
             await self._keeper.settle()
 
+    def take_over(self, other: Keyring) -> None:
+        """Before ``start``: have open what ``other`` has open. Opening an RSA key costs 25 ms.
+
+        For a database that is a copy of the other's. A key this one does not hold is forgotten.
+        """
+        self._keeper.take_over(other._keeper)
+
     async def tick(self) -> None:
         """Read the ring, do what the clock asks for. Raises KeyUnreadable if a key that will sign cannot be opened."""
         async with self._changing:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from idp.app import prepare
 from idp.config.toml_source import TomlSource
 from idp.control.operations import run
-from idp.manifest import parse_manifest, read_manifest
+from idp.manifest import Manifest, parse_manifest, read_manifest
 from idp.server import Server
 from idp.settings import Settings, load
 from idp.settings_network import reach
@@ -37,7 +39,28 @@ async def apply_text(server: Server, text: str, folder: Path) -> dict[str, Any]:
     return await run(server, "apply", {"manifest": msgspec.to_builtins(manifest, builtin_types=(bytes,))})
 
 
+def read_file(manifest: str | Path, folder: Path) -> tuple[str, Path]:
+    """An apply file's text and folder; of a text, which stands nowhere, ``folder``."""
+    return (manifest.read_text("utf-8"), manifest.parent) if isinstance(manifest, Path) else (manifest, folder)
+
+
 async def apply_seed(server: Server) -> None:
     """alice, bob, the client ``sample`` and the service ``service``."""
+    await _apply(server, read_manifest(_SEED))
+
+
+async def prepare_seeded(server: Server) -> None:
+    """Schema, keys and the same inhabitants, their passwords hashed while the keys are made."""
     manifest = read_manifest(_SEED)
+    hashes, _ = await asyncio.gather(
+        asyncio.gather(*(server.passwords.hash(person.password or "") for person in manifest.people)), prepare(server)
+    )
+    people = tuple(
+        msgspec.structs.replace(person, password=None, password_hash=hashed)
+        for person, hashed in zip(manifest.people, hashes, strict=True)
+    )
+    await _apply(server, msgspec.structs.replace(manifest, people=people))
+
+
+async def _apply(server: Server, manifest: Manifest) -> None:
     await run(server, "apply", {"manifest": msgspec.to_builtins(manifest, builtin_types=(bytes,))})

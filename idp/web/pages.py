@@ -19,6 +19,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 from starlette.responses import Response
 
 import idp
+from idp.web.compiled import COMPILED
 from idp.web.locale import catalogues, choose
 from idp.web.shown import compare, destination, image_uri, web_uri
 from idp.web.static import Static
@@ -268,6 +269,7 @@ def _environment(roots: Sequence[Path]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
+        bytecode_cache=COMPILED,
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.filters.update(web_uri=web_uri, image_uri=image_uri, destination=destination, compare=compare)

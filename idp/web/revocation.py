@@ -25,13 +25,17 @@ async def revoke(http: Request) -> Response:
     server = server_of(http)
     parameters = await read_form(http)
     client = await authenticate(http, parameters, server, http.app.state.client_authentication)
-    text = parameters.require("token")
+    await end_token(server, client, parameters.require("token"))
+    return Response(b"", 200, NO_STORE)
+
+
+async def end_token(server: Server, client: Client, text: str) -> None:
+    """For the proved client it was issued to; of anybody else's nothing happens."""
     parsed = parse_refresh_token(text)
     if parsed is not None:
         await _revoke_refresh(server, client, *parsed)
     else:
         await _revoke_access(server, client, text)
-    return Response(b"", 200, NO_STORE)
 
 
 async def _revoke_refresh(server: Server, client: Client, handle: str, secret: bytes) -> None:

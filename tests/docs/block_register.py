@@ -156,6 +156,9 @@ REGISTER: dict[str, dict[str, str | Shown]] = {
         "text": _PROTOCOL,
     },
     "docs/token-exchange.md": {"toml": _PROTOCOL, "sh": _PROTOCOL, "text": _PROTOCOL},
+    "docs/testing.md": {
+        "python": "test_testing_page.py::test_the_files_of_the_page_run",
+    },
     "docs/verify.md": {
         "keycloak = ": _VERIFY,
         "verifier = Verifier": _VERIFY,
