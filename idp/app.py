@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,10 +19,12 @@ from starlette.types import Receive, Scope, Send
 import idp
 from idp.accounts.passwords import PasswordPool
 from idp.accounts.turnstile import Turnstile
-from idp.admission import Admission
+from idp.app_tables import admission_of, endpoints_of
 from idp.features import FEATURES, Feature
 from idp.features.announced import documents, metadata
 from idp.grants.client_keys import client_key_sets
+from idp.hooks import Hooks
+from idp.hooks_running import NOTHING, Running, check
 from idp.jobs import Jobs
 from idp.jose.encoding import b64url
 from idp.keyring import (
@@ -44,7 +46,7 @@ from idp.protocol.key_plan import KeyPlan
 from idp.server import Server
 from idp.settings import Settings
 from idp.store import migrate
-from idp.store.audit import Journal, record_start
+from idp.store.audit import record_start
 from idp.store.database import Database, Store, Unavailable
 from idp.store.registry import has_origin
 from idp.watch.request import RequestNames
@@ -53,10 +55,9 @@ from idp.watch.watching import NOBODY, Watching
 from idp.web import refusals
 from idp.web.context import Web
 from idp.web.delivery import ToClient, on_to_client
-from idp.web.dispatch import Dispatch, Handler, OnError
+from idp.web.dispatch import Dispatch, OnError
 from idp.web.door import Door
 from idp.web.foreign_host import ForeignHosts
-from idp.web.health import healthz, readyz
 from idp.web.pages import Pages
 from idp.web.sample import sample_verifier
 
@@ -68,10 +69,16 @@ class Application:
     """The ASGI application. ``start`` must have run before the first request; a lifespan does it by itself."""
 
     def __init__(
-        self, server: Server, features: Sequence[Feature], pages: Pages, watching: Watching = NOBODY
+        self,
+        server: Server,
+        features: Sequence[Feature],
+        pages: Pages,
+        watching: Watching = NOBODY,
+        running: Running = NOTHING,
     ) -> None:
         self.server = server
         self.features = features
+        self._running = running
         self.background: asyncio.Task[None] | None = None
         self.jobs = Jobs(server, [job for feature in features for job in feature.jobs], watching.jobs())
         base = urlsplit(server.issuer).path
@@ -103,10 +110,10 @@ class Application:
             if endpoint.cors
         }
         web = Web.of(server, pages)
-        self.endpoints = _endpoints(base, features)
+        self.endpoints = endpoints_of(base, features)
         dispatch = Dispatch(self.endpoints, _ON_ERROR, self.starlette, web, MAX_BODY)
         public = documents(server, features, base)
-        self.admission = _admission(base, server.settings, public)
+        self.admission = admission_of(base, server.settings, public)
         self.admission.on_refusal = server.meters.turned_away
         foreign = None if server.dev else ForeignHosts(server.issuer, server.now)
 
@@ -130,6 +137,7 @@ class Application:
 
     async def stop(self) -> None:
         await self.jobs.stop()
+        await self._running.aclose()
         await self.server.outbound.aclose()
         self.server.passwords.close()
         await self.server.database.aclose()
@@ -150,14 +158,17 @@ def build(
     clock: Callable[[], float] = time.time,
     randomness: Callable[[int], bytes] = os.urandom,
     tracing: Tracing | None = None,
+    hooks: Hooks | None = None,
 ) -> Application:
     """One provider. ``clock`` gives Unix seconds, ``randomness`` that many unpredictable bytes."""
+    check(settings, hooks)
+    running = Running.of(hooks, dev=settings.mode == "dev")
     watching = Watching.of(settings, tracing)
     active = [feature for feature in features if feature.active(settings)]
     issuer, mail = settings.issuer, settings.operator_mail
     pages = Pages(settings.templates_dir, settings.locale, issuer=issuer, operator_mail=mail)
-    server = make_server(settings, active, clock, randomness, watching=watching)
-    return Application(server, active, pages, watching)
+    server = make_server(settings, active, clock, randomness, watching=watching, running=running)
+    return Application(server, active, pages, watching, running)
 
 
 def make_server(
@@ -168,11 +179,12 @@ def make_server(
     *,
     patient: bool = False,
     watching: Watching = NOBODY,
+    running: Running = NOTHING,
 ) -> Server:
     """The shared value without its HTTP surface: what commands work with. ``patient`` as in ``open_store``."""
-    database = watching.store(open_store(settings, patient=patient))
+    journal, store = running.journal(randomness(8).hex()), running.store(open_store(settings, patient=patient))
+    database = watching.store(store)
     outbound = Outbound(settings.outbound.allow, settings.outbound.ca_file, loopback=settings.mode == "dev")
-    journal = Journal(randomness(8).hex())
     plan = KeyPlan(
         signs=settings.keys.signs,
         longest_cache=settings.keys.longest_cache,
@@ -195,7 +207,11 @@ def make_server(
             settings.passwords.workers or os.cpu_count() or 1, settings.passwords.queue, watching.standing
         ),
         issuer_of_tokens=Issuer(
-            settings, keyring, lambda: b64url(randomness(16)).decode(), OpaqueTokens(database, randomness).keep
+            settings,
+            keyring,
+            lambda: b64url(randomness(16)).decode(),
+            OpaqueTokens(database, randomness).keep,
+            running.asked.claims,
         ),
         grants=grants,
         checks=(*CORE_CHECKS, *(check for feature in features for check in feature.checks)),
@@ -205,6 +221,7 @@ def make_server(
         metadata=metadata(settings, features, grants),
         client_sources=tuple(make() for feature in features for make in feature.client_sources),
         meters=watching.meters,
+        hooks=running.asked,
     )
 
 
@@ -254,32 +271,6 @@ def dev_key_file(settings: Settings) -> Path:
     checkout = Path(idp.__file__).parent.parent / "keys"
     folder = checkout if (checkout / "README.md").is_file() else settings.data_dir / "keys"
     return folder / "dev-key-encryption-key"
-
-
-def _endpoints(base: str, features: Sequence[Feature]) -> dict[str, dict[str, Handler]]:
-    """Path to method to handler, under the issuer's path."""
-    # HEAD is answered only here: elsewhere GET may issue a code, or sign somebody out.
-    health = (("/healthz", healthz), ("/readyz", readyz))
-    table: dict[str, dict[str, Handler]] = {
-        f"{base}{path}": {"GET": handler, "HEAD": handler} for path, handler in health
-    }
-    for endpoint in (endpoint for feature in features for endpoint in feature.endpoints):
-        methods = table.setdefault(f"{base}{endpoint.path}", {})
-        methods |= dict.fromkeys(endpoint.methods, endpoint.handler)
-    return table
-
-
-def _admission(base: str, settings: Settings, public: Iterable[str]) -> Admission:
-    """Public documents and health are never turned away; sign-ins wait for the password pool, so they count apart."""
-    passwords = settings.passwords
-    hashing = (passwords.workers or os.cpu_count() or 1) + passwords.queue
-    return Admission(
-        settings.overload.in_flight,
-        settings.overload.waiting,
-        exempt=frozenset(path.encode() for path in (*public, f"{base}/healthz", f"{base}/readyz")),
-        sign_ins=frozenset(f"{base}{path}".encode() for path in ("/login", "/account/password", "/api/token/")),
-        hashing=hashing + settings.overload.in_flight,  # the pool's own refusal is a page that keeps the form
-    )
 
 
 _ON_ERROR: dict[type[Exception], OnError] = {

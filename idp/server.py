@@ -31,6 +31,8 @@ from idp.protocol.fapi2 import applied
 from idp.protocol.holder import Holder
 from idp.protocol.parameters import Parameters
 from idp.protocol.request import Check, Rules
+from idp.server_hooks import NO_HOOKS, Hooked
+from idp.server_meters import Meters, NoMeters
 from idp.settings import Settings
 from idp.store.audit import Journal
 from idp.store.database import Store
@@ -88,26 +90,6 @@ class Turnstile(Protocol):
     def open(self, keys: Iterable[bytes]) -> None: ...
 
 
-class Meters(Protocol):
-    """What happens, told to whoever counts it (``watch.metrics``); the labels are a few words each, never a value."""
-
-    def token(self, grant_type: str) -> None: ...
-    def login(self, outcome: str) -> None: ...
-    def refusal(self, error: str) -> None: ...
-    def turned_away(self) -> None: ...
-    def logout(self, outcome: str) -> None: ...
-    def job(self, name: str, at: float) -> None: ...
-
-
-class NoMeters:
-    """Nobody counts."""
-
-    def token(self, grant_type: str) -> None: ...
-    def login(self, outcome: str) -> None: ...
-    def refusal(self, error: str) -> None: ...
-    def turned_away(self) -> None: ...
-    def logout(self, outcome: str) -> None: ...
-    def job(self, name: str, at: float) -> None: ...
 
 
 @dataclass(slots=True)
@@ -148,6 +130,7 @@ class Server:
     after_commit: list[Callable[[], None]] = field(default_factory=list)
     leaving: bool = False  # this process drains: /readyz says so, and a balancer sends it nothing new
     meters: Meters = field(default_factory=NoMeters)
+    hooks: Hooked = NO_HOOKS
     registry_read_at: float = -math.inf
 
     @property

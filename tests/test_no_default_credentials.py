@@ -22,7 +22,12 @@ CREDENTIALS = {"password", "password_hash", "secret", "client_secret", "secret_h
 CREDENTIALS |= {"client_secret_hashes", "key_encryption_key", "refresh_token", "access_token", "cookie"}
 # People and apps of this machine alone, and those of the conformance suite (test_cli_conformance.py: in a folder of
 # their own, never without a banner).
-SEEDS = {"idp/cli/dev_seed.toml", "examples/sso/demo.toml", "idp/cli/conformance_seed.toml"}
+SEEDS = {
+    "idp/cli/dev_seed.toml",
+    "examples/mounted/clients.toml",
+    "examples/sso/demo.toml",
+    "idp/cli/conformance_seed.toml",
+}
 SEED_READERS = {"cli/dev.py", "testing/seed.py"}
 PROFILE_READERS = {"cli/conformance.py"}
 # None is ever a credential: nobody's password, kept nowhere; what stands in for one too long; hints; a column.

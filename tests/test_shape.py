@@ -28,6 +28,7 @@ ORDER = (
     "server",
     "sector",
     "accounts",
+    "hooks",
     "grants",
     "web",
     "features",
@@ -35,6 +36,7 @@ ORDER = (
     "watch",
     "app",
     "control",
+    "mounting",
     "serving",
     "testing",
     "cli",
@@ -49,7 +51,7 @@ LEAVES = {
 }
 # A package outside the standard library, and the only parts that may know it.
 KNOWN_ONLY_TO = {
-    "starlette": {"web", "features", "watch", "app", "testing"},
+    "starlette": {"web", "features", "watch", "app", "mounting", "testing"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "uvicorn": {"serving", "cli", "testing"},
@@ -217,7 +219,7 @@ def test_the_source_keeps_the_rule(rule: Callable[[Source], Iterator[str]]) -> N
         ("verify/claims.py", "from idp.settings import Settings", "stands after it"),
         ("nowhere.py", "", "has no place"),
         ("__init__.py", '"""Light."""\nfrom .server import Server', "it stays light"),
-        ("grants/code.py", "from starlette.requests import Request", "only app, features, testing, watch, web"),
+        ("grants/code.py", "from starlette.requests import Request", "only app, features, mounting, testing, watch"),
         ("web/token.py", "import sqlalchemy as sa", "only store"),
         ("verify/fetch.py", "import msgspec", "the base install lacks"),
         ("verify/flask.py", "import starlette", "the base install lacks"),

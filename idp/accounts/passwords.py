@@ -23,7 +23,14 @@ T = TypeVar("T")
 MAX_BYTES = 1024
 _HASHER = Argon2(time_cost=2, memory_cost=19_456, parallelism=1)  # 19 MiB, OWASP's second set: about 19 ms
 _OURS = "$argon2id$"
-_NOBODY = _HASHER.hash("nobody has this password")
+NOBODY = _HASHER.hash("nobody has this password")
+
+
+def check_hash(stored: str | None, password: str) -> bool:
+    """Whether the password is this one, of any kind ``idp user import`` reads; for None it takes as long as for one of
+    our own. It takes about 20 ms or more, so never call it in an event loop's thread."""
+    possible = len(password.encode("utf-8", "surrogatepass")) <= MAX_BYTES
+    return matches(stored or NOBODY, password if possible else "too long to be anyone's") and possible and bool(stored)
 
 
 class PasswordPool:
@@ -40,7 +47,7 @@ class PasswordPool:
         count = workers or os.cpu_count() or 1
         self._executor = ThreadPoolExecutor(count, "password", initializer=_step_back)
         self._free = count + queue
-        self._decoys = Decoys(_NOBODY)
+        self._decoys = Decoys(NOBODY)
         self.costs_due = 0.0  # Unix seconds: when what hashes cost is counted next
 
     async def verify(self, stored: str | None, password: str, name: str = "") -> bool:

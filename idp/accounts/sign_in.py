@@ -66,40 +66,50 @@ async def _try(
     server: Server, username: str, password: str, buckets: list[Bucket], brought: Device | None
 ) -> Proved | None:
     """Hash, with the places taken; success, or a pool without room for it, gives them back."""
-    found = await _find(server, username)  # now, not before the line: the password may have been changed meanwhile
     try:
-        stored = await _check(server, found, username, password)
+        found = await _find(server, username)  # now, not before the line: the password may have been changed meanwhile
+        proved = await _check(server, found, username, password)
     except Busy:
         await guessing.give_back(server, buckets)
         raise
-    if found is None or stored is None:
+    if proved is None:
         return None
+    account, stored = proved
     await guessing.give_back(server, buckets)
-    return Proved(found.account, devices.seal(server, found.account.id, stored, brought))
+    return Proved(account, devices.seal(server, account.id, stored, brought))
 
 
 async def _find(server: Server, username: str) -> Credentials | None:
     if 0 < len(username) <= MAX_USERNAME and "\0" not in username:
+        if (people := server.hooks.people) is not None:
+            return await people.find(username)
         return await server.database.read(accounts.find_by_username, username)
     return None
 
 
-async def _check(server: Server, found: Credentials | None, username: str, password: str) -> str | None:
-    """The hash the password was proved against, as it is stored from now on; None where it proved nothing."""
+async def _check(server: Server, found: Credentials | None, username: str, password: str) -> tuple[Account, str] | None:
+    """Whose it is, and the hash it was proved against, as it is stored from now on; None where it proved nothing."""
+    people = server.hooks.people
     stored = found.password_hash if found else None
-    matches = await server.passwords.verify(stored, password, username)
+    if people is None:
+        matches = await server.passwords.verify(stored, password, username)
+    else:
+        matches = await people.verify(server, found, password, username)
     if found is None or stored is None:
         server.journal.count("requests.refused", "", "unknown_person")
         server.meters.login("unknown_person")
         return None
-    if not matches or may_act(found.account, client_disabled=False) is not None:
+    account = found.account
+    if matches and people is not None:
+        account = await people.keep(server, found)
+    if not matches or may_act(account, client_disabled=False) is not None:
         # Written within 100 ms, not now: a commit takes time that an unknown person would not cost.
-        server.journal.later(server.now(), "login.failed", found.account.id)
+        server.journal.later(server.now(), "login.failed", account.id)
         server.meters.login("disabled" if matches else "wrong_password")
         return None
     server.meters.login("success")
-    if server.passwords.is_weak(stored):
+    if people is None and server.passwords.is_weak(stored):
         fresh = await server.passwords.hash(password)
-        await server.database.write(accounts.replace_hash, found.account.id, stored, fresh)
-        return fresh
-    return stored
+        await server.database.write(accounts.replace_hash, account.id, stored, fresh)
+        return account, fresh
+    return account, stored

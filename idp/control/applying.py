@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,11 +13,12 @@ from idp.control.breaking import with_breaks
 from idp.control.errors import ControlError, refusal
 from idp.control.people import hash_password
 from idp.control.planning import Change, Drawing, PersonEntry, draw
-from idp.manifest import Manifest
+from idp.manifest import Manifest, read_manifest
 from idp.manifest_people import Person
 from idp.protocol.client import Client
 from idp.sector import check_sector
 from idp.server import Server
+from idp.settings_network import reach
 from idp.store import applying
 from idp.store.applying import PutPerson, Stale
 
@@ -46,6 +48,19 @@ async def apply(server: Server, manifest: dict[str, Any], plan: bool = False) ->
         expected="nobody else changing them",
         mend="apply it again",
     )
+
+
+async def apply_file(server: Server, path: Path) -> dict[str, Any]:
+    """The same for a file beside this process. Raises ManifestError."""
+    manifest = read_manifest(
+        path,
+        algorithms=server.settings.keys.algorithms,
+        grant_types=tuple(server.grants),
+        response_types=sorted(server.response_types),
+        reach=reach(server.settings),
+        profile=server.settings.profile,
+    )
+    return await apply(server, msgspec.to_builtins(manifest, builtin_types=(bytes,)))
 
 
 def _answer(changes: Sequence[Change]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from idp.manifest_writing import client_text, person_text, resource_text, scope_text
 from idp.server import Server
 from idp.store import accounts, audit, registry
+from idp.store.hooked import is_mark
 
 PAGE = 200
 _SETTLED = 30.0  # seconds: by then an event is in the database, clocks of nodes a few seconds apart included
@@ -24,7 +25,8 @@ async def export(server: Server, section: str = "", after: str = "", registered:
         return _piece(text, section, clients[-1].client_id) if clients else _piece("", "people", "")
     if section == "people":
         people = await server.database.read(accounts.account_page, after, PAGE)
-        text = "".join(person_text(found.account, found.password_hash) for found in people)
+        own = (found for found in people if not is_mark(found.password_hash))
+        text = "".join(person_text(found.account, found.password_hash) for found in own)
         return _piece(text, section, people[-1].account.username) if people else _piece("", None, "")
     resources = sorted(server.registry.resources.values(), key=lambda found: found.uri)
     scopes = sorted(server.registry.scopes.values(), key=lambda found: found.name)

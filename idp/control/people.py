@@ -30,6 +30,9 @@ async def token(
 ) -> dict[str, Any]:
     """Tokens for a person as an app would hold them; journalled as the operator's doing."""
     found = await server.database.read(accounts.find_by_username, person)
+    people = server.hooks.people
+    if found is not None and people is not None and await people.changed(server, found.account.id):
+        found = await server.database.read(accounts.find_by_username, person)
     if found is None or (reason := may_act(found.account, client_disabled=False)):
         raise ControlError(
             "the person exists and is enabled",
@@ -130,6 +133,13 @@ async def add(
 async def passwd(server: Server, username: str, password: str) -> dict[str, Any]:
     """Set a password; every session and grant of the person ends with the old one."""
     person = await _existing(server, username)
+    if server.hooks.people is not None:
+        raise ControlError(
+            "people of the app around the provider have their passwords there",
+            received=username,
+            expected="a provider whose people are its own",
+            mend="change it in the app",
+        )
     fresh = await hash_password(server, password)
     ended = await server.database.write(sessions.change_password, server.journal, person.id, fresh, server.now())
     for wake in server.after_commit:

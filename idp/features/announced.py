@@ -74,6 +74,13 @@ def places(name: str, base: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((f"{base}{name}", f"{name}{base}")))
 
 
+def at_the_root(settings: Settings, features: Sequence[Feature], base: str) -> tuple[str, ...]:
+    """Where public documents stand that are not under the issuer's path; empty for an issuer without one."""
+    mounted = (feature for feature in features if feature.active(settings))
+    names = (*_WELL_KNOWN, *(document.name for feature in mounted for document in feature.documents))
+    return tuple(f"{name}{base}" for name in names) if base else ()
+
+
 def _current(server: Server, features: Sequence[Feature], content: Tell) -> Content:
     """The bytes of ``content`` and their ETag, made again when the registry's epoch moved."""
     cached: dict[int, tuple[bytes, str]] = {}

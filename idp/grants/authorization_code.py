@@ -8,11 +8,12 @@ import re
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from idp.grants.narrowing import narrowed_resources, narrowed_scope, narrower
+from idp.grants.people import follow
 from idp.grants.refresh_token import earns_refresh, format_refresh_token
 from idp.protocol.authorization import Authorization
 from idp.protocol.errors import Refused, invalid_grant
 from idp.server import Server, TokenRequest
-from idp.store.codes import Redemption, redeem
+from idp.store.codes import Redemption, redeem, whose_code
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
 
@@ -22,6 +23,7 @@ async def authorization_code(request: TokenRequest, server: Server) -> Authoriza
     parameters, client = request.parameters, request.client
     code = parameters.require("code")
     handle, secret = server.random_id(16), server.randomness(32)
+    await follow(server, whose_code, code)
     outcome = await server.database.write(
         redeem,
         server.journal,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 
 from idp.grants.narrowing import narrowed_resources, narrowed_scope, narrower
+from idp.grants.people import follow
 from idp.grants.refresh_token import earns_refresh, format_refresh_token
 from idp.protocol.authorization import Authorization
 from idp.protocol.errors import Refused
 from idp.server import Server, TokenRequest
-from idp.store.device import Poll, poll
+from idp.store.device import Poll, poll, whose_device
 
 
 async def device_code(request: TokenRequest, server: Server) -> Authorization:
     """One transaction reads, notes the poll, or spends the code; a refusal is returned so that its trace commits."""
     parameters, client = request.parameters, request.client
     handle, secret = server.random_id(16), server.randomness(32)
+    await follow(server, whose_device, parameters.require("device_code"))
     outcome = await server.database.write(
         poll,
         Poll(

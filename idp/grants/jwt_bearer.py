@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from idp.grants.client_keys import verify_by_client_key
+from idp.grants.people import follow
 from idp.jose import JoseError, Token, read_unverified
 from idp.protocol.assertions import LEEWAY, Amiss, amiss, shown
 from idp.protocol.authorization import Authorization
@@ -15,7 +16,7 @@ from idp.protocol.errors import Refused, invalid_grant
 from idp.protocol.registration_keys import ASSERTION_ALGORITHMS
 from idp.protocol.registration_parts import MAX_TOKEN_LIFETIME
 from idp.server import Server, TokenRequest
-from idp.store.assertions import Assertion, accept
+from idp.store.assertions import Assertion, accept, whose_word
 
 _ALGORITHMS = ASSERTION_ALGORITHMS["private_key_jwt"]
 _TYPES = ("JWT", "")
@@ -49,6 +50,7 @@ async def jwt_bearer(request: TokenRequest, server: Server) -> Authorization:
         now=request.now,
         lifetime=MAX_TOKEN_LIFETIME,
     )
+    await follow(server, whose_word, assertion)
     outcome = await server.database.write(accept, server.journal, assertion)
     if isinstance(outcome, Refused):
         raise outcome

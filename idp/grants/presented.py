@@ -44,6 +44,10 @@ async def accept(server: Server, token: str) -> Accepted | str:
     if client is None or client.disabled:
         return "its client is unknown or disabled"
     found = await server.database.read(standing, grant, jti)
+    people = server.hooks.people
+    account = found.account if found is not None else None
+    if people is not None and account is not None and await people.changed(server, account.id):
+        found = await server.database.read(standing, grant, jti)
     return "it was revoked, or its person may not act" if found is None else Accepted(claims, client, found)
 
 

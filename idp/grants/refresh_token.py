@@ -8,11 +8,13 @@ import re
 from collections.abc import Container
 
 from idp.grants.narrowing import narrowed_resources, narrowed_scope, narrower
+from idp.grants.people import follow
 from idp.protocol.authorization import Authorization
 from idp.protocol.client import Client
 from idp.protocol.errors import Refused, invalid_grant
 from idp.server import Server, TokenRequest
 from idp.store.refresh import Refresh, refresh
+from idp.store.tokens import whose_family
 
 # The handle finds the row, the secret proves; 16 and 32 random bytes.
 _TOKEN = re.compile(r"rt\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})", re.ASCII)
@@ -53,6 +55,7 @@ async def refresh_token(request: TokenRequest, server: Server) -> Authorization:
         )
     handle, secret = parsed
     grace = client.refresh_grace if client.refresh_grace is not None else server.settings.lifetimes.refresh_grace
+    await follow(server, whose_family, handle)
     outcome = await server.database.write(
         refresh,
         server.journal,

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from idp.keyring.extra import Document, ExtraClaims
 from idp.keyring.keyring import Keyring
 from idp.keyring.subjects import subject_of
 from idp.protocol import claims
@@ -24,7 +25,16 @@ class Issuer:
     Lifetimes in seconds; the shortest of resource, client and server wins.
     """
 
-    def __init__(self, settings: Settings, keyring: Keyring, random_id: Callable[[], str], keep: Keep) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keyring: Keyring,
+        random_id: Callable[[], str],
+        keep: Keep,
+        extra: ExtraClaims | None = None,
+    ) -> None:
+        """``extra`` adds what somebody's app says to the claims of a token."""
+        self._extra = extra
         self._settings = settings
         self._levels = Levels.of(settings.acr)
         self._keyring = keyring
@@ -48,6 +58,8 @@ class Issuer:
             subject=self._subject(auth),
             acr=self._acr(auth),
         )
+        if self._extra is not None:
+            members = await self._with_extra(self._extra, "access_token", members, auth)
         if any(target.access_token_format == "opaque" for target in targets):
             token = await self._keep(members)
         else:
@@ -77,7 +89,16 @@ class Issuer:
             alg=alg,
             access_token=access_token,
         )
+        if self._extra is not None:
+            members = await self._with_extra(self._extra, "id_token", members, auth)
         return await self._keyring.sign(alg, "JWT", members)
+
+    async def _with_extra(
+        self, extra: ExtraClaims, document: Document, members: Mapping[str, Any], auth: Authorization
+    ) -> dict[str, Any]:
+        audience = (auth.audience or (self._settings.issuer,)) if document == "access_token" else ()
+        client_id, account = auth.client.client_id, auth.account
+        return await extra(document, members, client_id=client_id, account=account, scope=auth.scope, audience=audience)
 
     def _subject(self, auth: Authorization) -> str:
         if auth.subject is not None:

@@ -11,6 +11,8 @@ from idp.protocol.acr import SIGN_IN
 from idp.protocol.client import Account
 from idp.protocol.request import AuthorizationRequest
 
+Policy = Literal["ask", "skip", "require"]
+
 
 class Session(msgspec.Struct, frozen=True):
     """A person signed in at one browser. ``id`` is ours and never leaves; times are Unix seconds."""
@@ -41,7 +43,8 @@ class Facts(msgspec.Struct, frozen=True):
     """What is known when the decision is taken.
 
     ``signed_in`` and ``chosen`` name the session that was begun, or picked, for this very request; ``consented`` says
-    that the person just allowed exactly this request. ``subject`` is what this client knows the person by.
+    that the person just allowed exactly this request. ``subject`` is what this client knows the person by. ``policy``
+    stands in the place of what the client's registration says of consent.
     """
 
     session: Session | None
@@ -52,6 +55,7 @@ class Facts(msgspec.Struct, frozen=True):
     consented: bool = False
     subject: str | None = None
     account_wish: Literal["new", "known"] | None = None  # said on a page: an account to be made, or one there is
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,9 @@ def _why_consent(request: AuthorizationRequest, facts: Facts) -> str | None:
         return None
     if "consent" in request.prompt:
         return "prompt=consent asks again"
-    if request.client.consent == "skip":
+    if facts.policy == "require":
+        return "the consent policy asks every time"
+    if (facts.policy or request.client.consent) == "skip":
         return None
     if facts.consent is None:
         return "this app was not allowed before"

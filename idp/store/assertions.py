@@ -34,6 +34,12 @@ class Assertion:
     lifetime: float
 
 
+def whose_word(connection: Connection, assertion: Assertion) -> str | None:
+    """The account an assertion speaks of."""
+    column = accounts.c.username if assertion.by_username else accounts.c.id
+    return connection.execute(sa.select(accounts.c.id).where(column == assertion.subject)).scalar()
+
+
 def accept(connection: Connection, journal: Journal, assertion: Assertion) -> Account | Refused:
     """The person, or a refusal, returned so that a spent assertion stays spent."""
     if not spend(connection, "jwt-bearer", f"{assertion.issuer} {assertion.jti}", assertion.expires_at):

@@ -126,6 +126,11 @@ def redeem(connection: Connection, journal: Journal, ask: Redemption) -> Grant |
     return grant
 
 
+def whose_code(connection: Connection, code: str) -> str | None:
+    row = _CODE.first(connection, {"hash_": code_hash(code)})
+    return None if row is None else row["account_id"]
+
+
 def family_key(client: Client, holder: Holder | None) -> str | None:
     """RFC 9449 5: a refresh token is bound to the key only where the client has no other way to prove itself."""
     return holder.jkt if client.public and holder is not None else None

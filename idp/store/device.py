@@ -183,6 +183,12 @@ def poll(connection: Connection, ask: Poll) -> Grant | Refused:
     return grant
 
 
+def whose_device(connection: Connection, device_code: str) -> str | None:
+    """None until somebody has answered, too."""
+    row = _CODE.first(connection, {"hash_": device_hash(device_code)})
+    return None if row is None else row["account_id"]
+
+
 def _not_yet(connection: Connection, row: Any, now: float) -> NotYet:
     """``authorization_pending``, or ``slow_down``, which makes the interval longer for good (RFC 8628 3.5)."""
     interval, polled_at = row["poll_interval"], row["polled_at"]

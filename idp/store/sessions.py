@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from idp.protocol.client import Account
-from idp.protocol.prompts import Consent, Session
+from idp.protocol.prompts import Consent, Policy, Session
 from idp.store.accounts import account_of, set_disabled
 from idp.store.audit import Journal
 from idp.store.logout import queue_deliveries
@@ -61,6 +61,7 @@ class Known(msgspec.Struct, frozen=True):
     sid: str | None
     stale: bool  # `last_seen` is due to be written
     subject: str | None = None  # what that client knows the person by, where it is not the account's own id
+    policy: Policy | None = None  # what the app around us says of consent
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,11 @@ def family(connection: Connection, handle: str) -> Any | None:
     return _FAMILY.first(connection, {"handle_": handle})
 
 
+def whose_family(connection: Connection, handle: str) -> str | None:
+    row = _FAMILY.first(connection, {"handle_": handle})
+    return None if row is None else row["account_id"]
+
+
 def revoke_family(connection: Connection, journal: Journal, grant_id: str, client_id: str, now: float) -> None:
     """RFC 7009 2.1: revoking a refresh token ends the grant, so its access tokens too."""
     if revoke_grant(connection, grant_id, now):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp
 
 from idp.features import Job
-from idp.server import Meters, NoMeters
+from idp.server_meters import Meters, NoMeters
 from idp.settings import Settings
 from idp.store.database import Store
 from idp.watch.access import AccessLog

@@ -56,6 +56,9 @@ async def known_at(http: Request) -> Known | None:
     server = web.server
     idle = server.settings.lifetimes.session_idle
     known = await server.database.read(sessions.know, cookie, "", server.now(), idle)
+    people = server.hooks.people
+    if known is not None and people is not None and await people.changed(server, known.account.id):
+        known = await server.database.read(sessions.know, cookie, "", server.now(), idle)
     return None if known is None or may_act(known.account, client_disabled=False) else known
 
 
@@ -109,6 +112,7 @@ async def render(
         errors=errors,
         weakness=weakness,
         retry_after=retry_after,
+        changes_password=server.hooks.people is None,
     )
 
 

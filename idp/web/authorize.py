@@ -149,8 +149,17 @@ async def known_of(http: Request, request: AuthorizationRequest) -> Known | None
         return None
     server = web.server
     idle = server.settings.lifetimes.session_idle
-    known = await server.database.read(know, cookie, request.client.client_id, server.now(), idle)
-    if known is None or request.client.subject_type == "public":
+    asked = cookie, request.client.client_id, server.now(), idle
+    known = await server.database.read(know, *asked)
+    hooks = server.hooks
+    if known is not None and hooks.people is not None and await hooks.people.changed(server, known.account.id):
+        known = await server.database.read(know, *asked)
+    if known is None:
+        return None
+    if hooks.consent is not None:
+        before = known.consent is not None and known.consent.covers(request)
+        known = msgspec.structs.replace(known, policy=await hooks.consent(request, known.account, before))
+    if request.client.subject_type == "public":
         return known
     return msgspec.structs.replace(known, subject=server.subject_of(request.client, known.account.id))
 
@@ -165,6 +174,7 @@ def facts_of(known: Known | None, waiting: Waiting | None, *, consented: bool = 
         consented=consented,
         subject=known.subject if known else None,
         account_wish=waiting.account if waiting else None,
+        policy=known.policy if known else None,
     )
 
 

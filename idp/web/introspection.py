@@ -13,6 +13,7 @@ from idp.grants.presented import accept, concerns
 from idp.grants.refresh_token import parse_refresh_token
 from idp.protocol.client import Client
 from idp.protocol.errors import invalid_client
+from idp.protocol.extra_claims import added
 from idp.protocol.holder import token_type_of
 from idp.server import Server
 from idp.store.tokens import family
@@ -51,6 +52,8 @@ async def _access_token(server: Server, client: Client, text: str) -> dict[str, 
     if isinstance(accepted, str) or not concerns(client, accepted.claims):
         return _INACTIVE
     members = {name: accepted.claims[name] for name in _MEMBERS if name in accepted.claims}
+    if server.hooks.claims is not None:
+        members = added(accepted.claims) | members
     account = accepted.standing.account
     named = _named(members["sub"], account.id, account.username) if account else {}
     return {"active": True, "token_type": token_type_of(accepted.claims), **named, **members}
@@ -63,6 +66,9 @@ def _named(subject: str, account_id: str, username: str) -> dict[str, str]:
 
 async def _refresh_token(server: Server, client: Client, handle: str, secret: bytes) -> dict[str, Any]:
     row = await server.database.read(family, handle)
+    people = server.hooks.people
+    if people is not None and row is not None and await people.changed(server, row["account_id"]):
+        row = await server.database.read(family, handle)
     if row is None or row["client_id"] != client.client_id or not _alive(row, secret, server.now()):
         return _INACTIVE
     subject = server.subject_of(client, row["account_id"])

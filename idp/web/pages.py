@@ -124,7 +124,9 @@ PAGES: Mapping[str, _Page] = {
     "logged-out": _page(200, "", client=None, login="", frames=(), return_to=""),
     "error": _page(400, "code correlation_id", sentence="", client=None, developer=None),
     "home": _page(200, "account logout"),
-    "account": _page(200, "actions t account shown", done="", errors=(), weakness=None, retry_after=0),
+    "account": _page(
+        200, "actions t account shown", done="", errors=(), weakness=None, retry_after=0, changes_password=True
+    ),
     "device": _page(200, "action t account other", user_code="", errors=(), retry_after=0),
     "device-confirm": _page(200, "action t client account code origin scopes", resources=()),
     "device-done": _page(200, "outcome", client=None),

@@ -49,4 +49,9 @@ async def _claims(http: Request, server: Server, presented: Presented) -> Respon
         )
     subject, wanted = server.subject_of(accepted.client, account.id), accepted.standing.claims
     claims = userinfo_claims(account, scope, server.registry.scopes, wanted, subject=subject)
+    if server.hooks.claims is not None:
+        client_id = accepted.client.client_id
+        claims = await server.hooks.claims(
+            "userinfo", claims, client_id=client_id, account=account, scope=scope, audience=()
+        )
     return await answer(http, "userinfo", accepted.client, claims, presented.headers(server))

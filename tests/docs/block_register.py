@@ -114,6 +114,10 @@ REGISTER: dict[str, dict[str, str | Shown]] = {
     },
     "docs/fapi2.md": {"python": _BANK, "sh": _BANK, "text": _BANK},
     "docs/first-lesson.md": {"sh": _LESSON, "text": _LESSON},
+    "docs/hooks.md": {
+        "# own_passwords.py": "test_mounting_page.py::test_the_page_says_what_the_module_says",
+        "python": "test_mounting_page.py::test_the_hooks_of_the_page",
+    },
     "docs/import.md": {
         "idp client add": _IMPORT,
         "sh": _IMPORT,
@@ -133,6 +137,7 @@ REGISTER: dict[str, dict[str, str | Shown]] = {
         "toml": "test_mcp_page.py::test_the_sdk_signs_in_with_nothing_registered",
         "python": "test_mcp_page.py::test_the_sdk_signs_in_with_nothing_registered",
     },
+    "docs/mounting.md": {"python": "test_mounting_page.py::test_each_app_serves_the_provider"},
     "docs/observe.md": {"sh": "../watch/test_watch_traces.py::test_a_sign_on_as_the_collector_sees_it"},
     "docs/opaque-tokens.md": {"sh": _PRODUCTION, "toml": "test_client_pages.py::test_an_opaque_token"},
     "docs/operate.md": {

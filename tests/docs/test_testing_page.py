@@ -16,6 +16,7 @@ from idp.testing.faults import PATHS
 PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 
 
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "idp.testing.plugin")
 # Of an editable install alone: pytest takes the demo's files, all that lies beside the link, for the whole package.
 EDITABLE = "ignore:Module already imported so cannot be rewritten; __main__"
 
@@ -27,7 +28,7 @@ def test_the_files_of_the_page_run(tmp_path: Path) -> None:
             (tmp_path / name.removeprefix("# ")).write_text("\n".join(rest) + "\n", encoding="utf-8")
     tests = sum(len(re.findall(r"^def test_", file.read_text(), re.MULTILINE)) for file in tmp_path.glob("test_*.py"))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "idp.testing.plugin", "--strict-markers", "-W", "error", "-W", EDITABLE, "."],
+        [*PYTEST, "--strict-markers", "-W", "error", "-W", EDITABLE, "."],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

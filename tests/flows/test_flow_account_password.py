@@ -32,7 +32,7 @@ async def test_a_new_password_ends_everything_but_this_browser(provider: Provide
     assert len(references(done)) == 1
     assert visitor.http.cookies["idp"] != old
     stale = await provider.browser().get("/account", headers={"cookie": f"idp={old}"})
-    assert stale.headers["location"].startswith("/login")
+    assert stale.headers["location"].startswith(f"{visitor.base}/login")
     page(await elsewhere.open("/account"), "login")
     assert (await userinfo(provider.http, tokens["access_token"])).status_code == 401
     assert (await WEB.refresh(provider.http, tokens["refresh_token"])).json()["error"] == "invalid_grant"

@@ -170,7 +170,7 @@ async def test_a_planted_cookie_is_worth_nothing_after_the_sign_in(provider: Pro
     assert answer.status_code == 303
     assert visitor.http.cookies["idp"] != "planted"
     thief = await provider.browser().get("/account", headers={"cookie": "idp=planted"})
-    assert thief.headers["location"].startswith("/login")
+    assert thief.headers["location"].startswith(f"{visitor.base}/login")
 
 
 async def test_the_login_of_one_browser_is_none_of_another(provider: Provider, person: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from support import SPA, WEB, App, Visitor, claims_of, discovery, register
+from support import SPA, WEB, App, Visitor, at_the_root, claims_of, discovery, register
 from support.dpop import ProofKey
 
 from idp.features import FEATURES
@@ -146,7 +146,7 @@ async def test_a_bearer_token_is_no_bound_one(provider: Provider, visitor: Visit
 
 async def test_challenges_name_the_scheme_that_was_used(provider: Provider, key: ProofKey) -> None:
     nothing = await provider.http.get("/userinfo")
-    pointer = f'resource_metadata="{provider.issuer}/.well-known/oauth-protected-resource"'
+    pointer = f'resource_metadata="{at_the_root(provider.issuer)}"'
     assert nothing.headers["www-authenticate"].startswith(f'Bearer realm="idp", {pointer}, DPoP algs="')
     answer = await userinfo(provider, "x.y.z", key.proof("GET", f"{provider.issuer}/userinfo", "x.y.z"))
     challenge = answer.headers["www-authenticate"]

@@ -115,7 +115,7 @@ async def test_after_that_the_app_is_told(visitor: Visitor, changes: dict[str, s
     assert isinstance(answer, Answer)
     assert (answer.to, answer.error) == (WEB.redirect_uri, error)
     assert answer.members["state"] == "state-of-the-app"
-    assert answer.members["iss"] == "http://localhost:8000"
+    assert answer.members["iss"] == f"{visitor.origin}{visitor.base}"
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri", "scope", "state", "response_type", "nonce", "prompt"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support import PASSWORD, WEB, App, Visitor, claims_of, discovery, register, sign_in, userinfo
+from support import PASSWORD, WEB, App, Visitor, at_the_root, claims_of, discovery, register, sign_in, userinfo
 
 from idp.testing import Provider
 
@@ -178,7 +178,7 @@ async def test_a_token_shown_twice_or_in_the_query(provider: Provider) -> None:
 
 async def test_without_a_token_the_challenge_names_no_error(provider: Provider) -> None:
     """RFC 6750 3.1, RFC 9728 5.1."""
-    pointer = f'resource_metadata="{provider.issuer}/.well-known/oauth-protected-resource"'
+    pointer = f'resource_metadata="{at_the_root(provider.issuer)}"'
     for answer in (await provider.http.get("/userinfo"), await provider.http.post("/userinfo")):
         assert answer.status_code == 401
         challenge = answer.headers["www-authenticate"]

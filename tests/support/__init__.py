@@ -5,7 +5,7 @@ It knows the provider only from outside (HTTP, ``idp.testing``); it asserts noth
 
 from support.apps import NATIVE, SPA, VERIFIER, WEB, App, challenge, register
 from support.people import PASSWORD, add_person
-from support.strangers import claims_of, discovery, header_of, key_set, unverified, userinfo
+from support.strangers import at_the_root, claims_of, discovery, header_of, key_set, unverified, userinfo
 from support.visitor import Answer, Page, Visitor, granted, sign_in
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Page",
     "Visitor",
     "add_person",
+    "at_the_root",
     "challenge",
     "claims_of",
     "discovery",

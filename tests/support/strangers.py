@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from joserfc import jwt
@@ -19,6 +20,12 @@ def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def header_of(token: str) -> dict[str, Any]:
     return unverified(token)[0]
+
+
+def at_the_root(issuer: str, name: str = "oauth-protected-resource") -> str:
+    """Where a well-known document of an issuer stands, whose path comes last (RFC 9728 3.1, RFC 8414 3.1)."""
+    parts = urlsplit(issuer)
+    return f"{parts.scheme}://{parts.netloc}/.well-known/{name}{parts.path}"
 
 
 async def discovery(http: httpx2.AsyncClient) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Visitor:
             self.http = httpx2.AsyncClient(base_url=provider.issuer, headers=named)
         parts = urlsplit(provider.issuer)
         self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.base = parts.path  # of the issuer: addresses we are sent to begin with it
 
     async def open(self, url: str, parameters: Mapping[str, Any] | None = None) -> Page | Answer:
         """GET, and follow redirects as long as they stay here."""
