@@ -128,6 +128,10 @@ class Outbound:
         Raises OutboundError as ``post_form`` does. A redirect is an answer like any other: it is not followed."""
         return await self._send("GET", url, limit, headers={"Accept": accept})
 
+    async def ask(self, method: str, url: str, headers: Sequence[tuple[str, str]], limit: int = MAX_BODY) -> Answer:
+        """Any request without a body; a header may stand in ``headers`` twice. Raises OutboundError as ``get`` does."""
+        return await self._send(method, url, limit, headers=list(headers))
+
     async def _send(self, method: str, url: str, limit: int, **content: Any) -> Answer:
         self._check(url)
         try:

@@ -48,6 +48,10 @@ async def sample_resource(asked: Asked) -> bool:
     return (await asked.http.get("/hello")).status_code != 404 or (await asked.http.get("/")).status_code != 404
 
 
+async def token_page(asked: Asked) -> bool:
+    return any([(await asked.http.get(path)).status_code != 404 for path in ("/dev/token", "/dev/token.js")])
+
+
 async def developer_panel(asked: Asked) -> bool:
     page = await asked.http.get("/authorize?client_id=nobody", headers={"accept": "text/html"})
     assert 'id="oauth-error"' in page.text
@@ -76,6 +80,7 @@ async def password_exchange(asked: Asked) -> bool:
 
 POWERS: tuple[Callable[[Asked], Awaitable[bool]], ...] = (
     sample_resource,
+    token_page,
     developer_panel,
     http_to_this_machine,
     foreign_host_refused,

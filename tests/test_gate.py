@@ -26,7 +26,7 @@ def test_not_marked():
     pytest.skip("allowed")
 """
 MODULE = 'import pytest\npytest.skip("no browser", allow_module_level=True)\n@pytest.mark.browser\ndef test_x(): ...\n'
-MARKERS = '[pytest]\nmarkers =\n  browser: x\n  node: x\n'
+MARKERS = '[pytest]\nmarkers =\n  browser: x\n  node: x\nfilterwarnings =\n  ignore:Module already imported so cannot\n'
 
 
 @pytest.mark.parametrize(

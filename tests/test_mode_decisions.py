@@ -26,6 +26,7 @@ DECISIONS = {
     "control/watching.py info": "told to commands",
     "features/registration.py _is_on": "registration.mode: whether there is registration",
     "features/client_documents.py <lambda>": "not that mode: which documents count",
+    "features/dev_token.py <lambda>": "token_page",
     "features/sample.py <lambda>": "sample_resource",
     "server.py Server.dev": "the question itself",
     "settings.py <module>": "its two values",

@@ -22,6 +22,7 @@ LINES = 300
 ORDER = (
     "jose",
     "protocol",
+    "diagnosis",
     "manifest",
     "store",
     "keyring",

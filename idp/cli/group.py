@@ -45,6 +45,10 @@ COMMANDS: dict[str, Entry] = {
     "logout": Entry("login", "logout", "Give the stored tokens back and forget them."),
     "decode": Entry("decode", "decode", "Show what a token says. Nothing is sent anywhere."),
     "verify": Entry("verify", "verify", "Verify a token with public keys alone."),
+    "why": Entry("why", "why", "Say why an API would refuse a token, check by check."),
+    "watch": Entry("watch", "watch", "See 100 verified requests a second go through a key rotation."),
+    "doctor": Entry("doctor", "doctor", "Check any provider from outside: address, TLS, caches, keys."),
+    "probe": Entry("probe", "probe", "Try a catalogue of bad tokens on your API."),
     "routes": Entry("routes", "routes", "Method, path, who may call it, and which RFC says so."),
 }
 

@@ -60,7 +60,7 @@ def keys_for(token: Token, jwks: str | None) -> Keys:
     if jwks is not None:
         return read_jwks(jwks)
     issuer = token.claims.get("iss")
-    if isinstance(issuer, str) and _is_here(issuer):
+    if isinstance(issuer, str) and is_here(issuer):
         return keys_of_issuer(issuer)
     raise Trouble(
         "public keys are needed to check a signature",
@@ -122,7 +122,7 @@ def keys_of_issuer(issuer: str) -> Keys:
     return Keys(fetched.keys, issuer)
 
 
-def _is_here(issuer: str) -> bool:
+def is_here(issuer: str) -> bool:
     try:
         return is_loopback_host(urlsplit(issuer).hostname)
     except ValueError:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from idp.control import applying, clients, exporting, importing, keys, people, registration, resources, watching
+from idp.control import (
+    applying,
+    clients,
+    exporting,
+    importing,
+    keys,
+    people,
+    probing,
+    registration,
+    resources,
+    watching,
+)
 from idp.control.backup import backup
 from idp.control.errors import ControlError
 from idp.keyring import KeyringError
@@ -16,6 +27,7 @@ Operation = Callable[..., Awaitable[dict[str, Any]]]
 
 OPERATIONS: Mapping[str, Operation] = {
     "token": people.token,
+    "probe.tokens": probing.tokens,
     "user.add": people.add,
     "user.passwd": people.passwd,
     "user.disable": people.disable,

@@ -8,6 +8,7 @@ from idp.features.backchannel_logout import BACKCHANNEL_LOGOUT
 from idp.features.claims import CLAIMS_PARAMETER
 from idp.features.client_documents import CLIENT_DOCUMENTS
 from idp.features.clients import CLIENT_SECRET, CLIENT_SECRET_JWT, PRIVATE_KEY_JWT, PUBLIC_CLIENTS
+from idp.features.dev_token import DEV_TOKEN
 from idp.features.device import DEVICE
 from idp.features.dpop import DPOP
 from idp.features.fapi2 import FAPI2
@@ -77,6 +78,7 @@ FEATURES: tuple[Feature, ...] = (
     REQUEST_OBJECTS,
     SIGN_UP,
     SAMPLE,
+    DEV_TOKEN,
 )
 
 __all__ = ["FEATURES", "Endpoint", "Feature", "Job"]

@@ -58,6 +58,7 @@ EVENTS: Mapping[str, str] = {
     "tokens.issued": "Tokens issued since the last line, counted by client and grant type.",
     "requests.refused": "Refusals of parties that proved nothing, in the last minute, counted by app named and error.",
     "operator.token": "An operator issued a token for a person from the command line.",
+    "operator.probe": "An operator had deliberately wrong tokens signed, to try them on an API.",
     "logout.delivered": "A client confirmed a back-channel logout.",
     "logout.failed": "A back-channel logout did not reach its client; it is tried again unless given up.",
     "backup.made": "A backup was written to a file.",

@@ -95,7 +95,7 @@ class Problem:
     command: str = ""
 
 
-# All the script there is, each a line that the policy names by its hash; where it does not run, a button does the same.
+# The script people meet, each a line that the policy names by its hash; where it does not run, a button does the same.
 POST_ITSELF = "document.forms[0].submit()"
 # A frame that never comes must not hold a person for ever.
 GO_ON = "{const f=()=>document.getElementById('logged-out-continue').click();onload=f;setTimeout(f,5000)}"
@@ -132,7 +132,8 @@ PAGES: Mapping[str, _Page] = {
     "device-done": _page(200, "outcome", client=None),
     "busy": _page(503, "", retry="", retry_after=0),
     "form-post": _page(200, "client redirect_uri members"),
-    "welcome": _page(200, "issuer discovery jwks people commands", account=""),
+    "welcome": _page(200, "issuer discovery jwks people commands", account="", token=""),
+    "token": _page(200, "script keys"),
 }
 
 # One compiled template serves all languages; macros imported without context find the language too.
@@ -217,7 +218,7 @@ class Pages:
             **_HEADERS,
             **_HEADERS_BY_PAGE.get(name, {}),
             "Content-Language": language,
-            "Content-Security-Policy": _policy(image_uri(logo), _script(name, values), values.get("frames", ())),
+            "Content-Security-Policy": _policy(image_uri(logo), _scripts(name, values), values.get("frames", ())),
         }
         if values.get("retry_after"):
             headers["Retry-After"] = str(values["retry_after"])
@@ -226,21 +227,24 @@ class Pages:
         return Response(body, status or shape.status, headers, media_type="text/html")
 
 
-def _script(name: str, values: Mapping[str, Any]) -> str:
-    if name == "form-post":
-        return POST_ITSELF
-    return GO_ON if name == "logged-out" and values["frames"] and values["return_to"] else ""
+def _scripts(name: str, values: Mapping[str, Any]) -> str:
+    """The directives for the one script a page may have."""
+    if name == "token":  # it reads what somebody pastes: no way out, not even a form
+        return " script-src 'self'; form-action 'none';"
+    line = POST_ITSELF if name == "form-post" else ""
+    if name == "logged-out" and values["frames"] and values["return_to"]:
+        line = GO_ON
+    digest = base64.b64encode(hashlib.sha256(line.encode()).digest()).decode("ascii")
+    return f" script-src 'sha256-{digest}';" if line else ""
 
 
-def _policy(picture: str, script: str, frames: Sequence[str]) -> str:
+def _policy(picture: str, scripts: str, frames: Sequence[str]) -> str:
     # No form-action: Chromium applies it to every redirect after the submission, and sign-on ends elsewhere.
     source = ""
     if picture:
         parts = urlsplit(picture)
         source = f" {parts.scheme}:" if parts.scheme != "http" else f" http://{parts.netloc}"
     images = f"img-src 'self'{source}"
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    scripts = f" script-src 'sha256-{digest}';" if script else ""
     origins = sorted({f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, frames)})
     framed = f" frame-src {' '.join(origins)};" if origins else ""
     return f"default-src 'none';{scripts}{framed} style-src 'self'; {images}; base-uri 'none'; frame-ancestors 'none'"

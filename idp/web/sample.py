@@ -11,6 +11,7 @@ from idp.server import Server
 from idp.verify import Refused, Verifier
 from idp.verify import Response as Fetched
 from idp.web.context import locale_of, server_of, web_of
+from idp.web.dev_token import PAGE as TOKEN_PAGE
 from idp.web.forms import json_response
 from idp.web.pages import Account
 from idp.web.protected_resources import with_pointer
@@ -75,6 +76,7 @@ async def home(http: Request) -> Response:
             discovery=web.path(discovery),
             jwks=web.path(jwks),
             account=web.path("/account") if web.server.settings.account_page else "",
+            token=web.path(TOKEN_PAGE) if TOKEN_PAGE in http.app.state.paths else "",
             people=PEOPLE,
             commands=commands,
         )

@@ -29,6 +29,7 @@ _FIRST_SIGN_IN = "../cli/test_cli_first_sign_in.py::test_the_first_sign_in_and_t
 _CLUSTER = Shown("needs Docker or a cluster; tests/deploy checks the files it starts")
 _SUITE = Shown("needs the OpenID Foundation's suite; tests/preflight and test_cli_conformance.py check our side")
 _CASEY = "../cli/test_cli_conformance.py::test_it_starts_from_nothing_with_casey_and_says_so_each_time"
+_SEEING = "test_seeing_page.py::test_the_commands_answer_as_shown"
 _SIGN_UP = "test_sign_up_page.py::test_its_command_answers_as_it_says"
 _TLS = "../topology/test_topology_tls.py::test_tls_1_2_and_later"
 _CURRENT = "test_docs.py::test_what_comes_from_the_code_is_current"
@@ -151,6 +152,12 @@ REGISTER: dict[str, dict[str, str | Shown]] = {
     "docs/registration.md": {"sh": _REGISTRATION, "text": _REGISTRATION},
     "docs/requests.md": {"python": _REQUESTS, "toml": _REQUESTS, "sh": _PRODUCTION},
     "docs/responses.md": {"toml": _PROTOCOL, "sh": _PROTOCOL, "text": _PROTOCOL},
+    "docs/seeing.md": {
+        "idp watch --seconds": _SEEING,
+        "idp watch": "../seeing/test_watch.py::test_r_rotates_and_nothing_fails",
+        "sh": _SEEING,
+        "text": _SEEING,
+    },
     "docs/sign-up.md": {"sh": _SIGN_UP, "text": _SIGN_UP},
     "docs/signed-answers.md": {"toml": _CLIENT_KEYS, "python": _CLIENT_KEYS, "sh": _CLIENT_KEYS},
     "docs/step-up.md": {

@@ -65,6 +65,7 @@ TRACES: dict[str, tuple[str, ...]] = {
     "request objects": ("request_object", "require_request_uri"),
     "sign-up": ('"create"',),
     "sample resource": ("hello",),
+    "token page": ("dev/token",),
 }
 # Left out these would not mean no, so discovery says no in so many words.
 SAID_NO = ("request_parameter_supported", "request_uri_parameter_supported")
@@ -113,7 +114,8 @@ def test_every_feature_is_looked_at() -> None:
 async def test_with_everything_on_every_trace_can_be_read(whole: dict[str, Any]) -> None:
     """So that the test below can fail."""
     text = json.dumps(whole)
-    unannounced = {"password exchange", "sample resource", "implicit and hybrid"}  # the last is off in the settings
+    # The last is off in the settings.
+    unannounced = {"password exchange", "sample resource", "token page", "implicit and hybrid"}
     for name, words in TRACES.items():
         assert all(word in text for word in words) is (name not in unannounced), name
 

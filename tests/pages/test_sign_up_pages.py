@@ -56,6 +56,7 @@ def test_what_a_password_manager_reads(browser: Browser, server: RunningServer) 
     assert page.get_attribute("#username", "autocomplete") == "nickname", "a wish is not kept as the name"
     page.fill("#username", "anna")
     page.click("#sign-up-name")
+    page.wait_for_selector("#password")
     kinds = page.eval_on_selector_all("main input:not([type=hidden])", "all => all.map(e => e.autocomplete)")
     assert kinds == ["username", "new-password", "new-password"]
     assert "Konto anlegen" in page.inner_text("h1")
@@ -70,10 +71,11 @@ def test_on_a_phone_with_every_mistake(browser: Browser, server: RunningServer, 
     page.goto(address(server, prompt="create"))
     page.fill("#username", "a<b")
     page.click("#sign-up-name")
-    assert page.evaluate("document.activeElement.id") == "sign-up-errors"
+    page.wait_for_selector("#sign-up-errors:focus")
     assert page.evaluate(SMALL) == []
     page.fill("#username", "a long name of someone")
     page.click("#sign-up-name")
+    page.wait_for_selector("#password")
     page.fill("#password", "password1")
     page.fill("#repeat-password", "password1")
     page.click("#sign-up-submit")
