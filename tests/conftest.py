@@ -30,7 +30,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-REQUIRED_MARKS = ("browser", "nginx", "node", "postgres")
+REQUIRED_MARKS = ("apache", "browser", "nginx", "node", "postgres")
 NODE_FOLDER = Path(__file__).parent / "node"
 
 

@@ -75,6 +75,26 @@ REGISTER: dict[str, dict[str, str | Shown]] = {
         "python": "test_adapters_page.py::test_the_program_takes_good_tokens_alone",
         "text": "test_adapters_page.py::test_a_refusal_is_as_shown",
     },
+    "examples/apache/README.md": {
+        "apt-get": Shown("asks the system's package archive; .ci/run installs the same"),
+        "sh": "../examples/test_example_apache.py::test_the_api_as_printed",
+    },
+    "examples/desktop/README.md": {"sh": "../examples/test_example_desktop.py::test_the_page_as_printed"},
+    "examples/device/README.md": {"sh": "../examples/test_example_device.py::test_the_page_as_printed"},
+    "examples/express/README.md": {"sh": "../examples/test_example_express.py::test_the_page_as_printed"},
+    "examples/mcp/README.md": {
+        "pip install": Shown("asks a package registry"),
+        "sh": "../examples/test_example_mcp.py::test_the_page_as_printed",
+    },
+    "examples/nginx/README.md": {
+        "mkdir": "../examples/test_example_nginx.py::test_the_provider_under_its_name",
+        "toml": "../examples/test_example_nginx.py::test_the_provider_under_its_name",
+        "sh": "../examples/test_example_nginx.py::test_tokens_are_verified_in_front",
+    },
+    "examples/service/README.md": {
+        "sh": "../examples/test_example_service.py::test_the_page_as_printed",
+        "text": "../examples/test_example_service.py::test_the_page_as_printed",
+    },
     "docs/api-testing.md": {"python": _CURRENT},
     "docs/api-verify.md": {"python": _CURRENT},
     "docs/backup.md": {

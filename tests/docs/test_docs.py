@@ -25,7 +25,7 @@ _OTHERS = ("*.md", "*/README.md", "examples/*/README.md", "conformance/RESULTS.m
 PAGES = [*DOCS, *sorted(path for pattern in _OTHERS for path in ROOT.glob(pattern))]
 _LINK = re.compile(r"`[^`\n]*`|\[[^\]]*\]\(([^)\s]+)\)")  # what looks like one in code is none
 _CODE = re.compile(r"`([^`\n]+)`")
-_SUFFIXES = ("html", "json", "md", "py", "toml")
+_SUFFIXES = ("html", "js", "json", "md", "py", "toml")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
