@@ -3,6 +3,7 @@
 .SILENT:
 .PHONY: help dev setup test lint docs bench bench-scale bench-overload bench-verify clean
 IN_VENV := .venv/.installed
+NODE := $(patsubst %/package.json,%,$(wildcard tests/node/package.json examples/*/package.json))
 
 help:
 	sed -n 's/^\([a-z-]*\):.*## /make \1: /p' Makefile
@@ -10,7 +11,7 @@ help:
 dev: $(IN_VENV)-server  ## start the provider; ARGS="--demo" adds two sites that share its sign-on
 	.venv/bin/idp dev $(ARGS)
 
-setup: $(IN_VENV)-dev tests/node/node_modules/.installed  ## install what the tests need
+setup: $(IN_VENV)-dev $(NODE:=/node_modules/.installed)  ## install what the tests need
 
 test: setup  ## style, strict types and the whole suite; ARGS="tests/flows -k refresh" narrows it
 	scripts/test $(ARGS)
@@ -34,7 +35,7 @@ bench-verify: $(IN_VENV)-dev  ## verifications a second of idp.verify against Py
 	.venv/bin/python bench/verify.py $(ARGS)
 
 clean:  ## remove the virtual environment and installed node packages
-	rm -rf .venv tests/node/node_modules bench/node/node_modules
+	rm -rf .venv tests/node/node_modules bench/node/node_modules examples/*/node_modules examples/*/dist
 
 $(IN_VENV)-server: requirements/server.txt pyproject.toml
 	scripts/install server
@@ -45,6 +46,6 @@ $(IN_VENV)-dev: requirements/dev.txt pyproject.toml
 	touch $(IN_VENV)-server $@
 
 # Without Node.js the tests that need it are skipped (under IDP_REQUIRE_ALL=1 they fail).
-tests/node/node_modules/.installed: tests/node/package.json
-	if command -v npm >/dev/null; then cd tests/node && npm install --no-package-lock --no-audit --no-fund --loglevel=error; fi
-	mkdir -p $(@D) && if command -v npm >/dev/null; then touch $@; fi
+%/node_modules/.installed: %/package.json
+	if command -v npm >/dev/null; then \
+	  cd $* && npm install --no-package-lock --no-audit --no-fund --loglevel=error && touch node_modules/.installed; fi

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,19 @@ def free_port() -> Callable[[], int]:
     return unused_port
 
 
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which(os.environ.get("IDP_CHROMIUM") or "chromium")
+    if executable is None:
+        pytest.skip("no Chromium: install it (apt-get install chromium) or set IDP_CHROMIUM to its path")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=executable, args=list(CHROMIUM_ARGUMENTS))
+        yield found
+        found.close()
+
+
 @pytest.fixture
 def browser() -> Iterator[Browser]:
     """A Chromium of the test's own; most tests take ``page``.
@@ -86,15 +100,15 @@ def browser() -> Iterator[Browser]:
     Sharing one would save 0.5 s a test, but while Playwright's driver runs, its event loop counts as running
     in this thread, and every later ``asyncio.run`` or anyio test of the worker would be refused.
     """
-    executable = shutil.which(os.environ.get("IDP_CHROMIUM") or "chromium")
-    if executable is None:
-        pytest.skip("no Chromium: install it (apt-get install chromium) or set IDP_CHROMIUM to its path")
-    from playwright.sync_api import sync_playwright
+    with chromium() as found:
+        yield found
 
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=executable, args=list(CHROMIUM_ARGUMENTS))
-        yield chromium
-        chromium.close()
+
+@pytest.fixture(scope="module")
+def shared_browser() -> Iterator[Browser]:
+    """For a file none of whose tests has an event loop in this thread: its own ``browser`` may be this one."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture

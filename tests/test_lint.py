@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CHECKS = {
     "ruff": ["ruff", "check", "--quiet", "--output-format=concise", "."],
-    "mypy": ["mypy", "--strict", "--no-error-summary", "idp", "examples/sso"],
+    "mypy": ["mypy", "--strict", "--no-error-summary", "idp", "examples/sso", "examples/bff"],
 }
 
 

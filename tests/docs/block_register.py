@@ -46,6 +46,7 @@ _BANK = "test_dpop_page.py::test_the_bank_registers_and_gets_its_token"
 _VERIFY = "test_verify_page.py::test_the_short_blocks_run"
 _NOTES = "../examples/test_example_python_apis.py::test_every_answer_is_as_the_page_shows_it"
 _DJANGO = "test_adapters_page.py::test_django"
+_APPS = "../examples/test_browser_apps.py::test_from_the_first_visit_to_signing_out"
 _BEARER = "test_jwt_bearer_page.py::test_the_example_runs_as_printed"
 
 REGISTER: dict[str, dict[str, str | Shown]] = {
@@ -95,6 +96,10 @@ REGISTER: dict[str, dict[str, str | Shown]] = {
         "sh": "../examples/test_example_service.py::test_the_page_as_printed",
         "text": "../examples/test_example_service.py::test_the_page_as_printed",
     },
+    "examples/angular/README.md": {"sh": _APPS, "text": _APPS},
+    "examples/bff/README.md": {"sh": "../examples/test_bff.py::test_from_the_first_visit_to_signing_out"},
+    "examples/react/README.md": {"sh": _APPS, "text": _APPS},
+    "examples/vue/README.md": {"sh": _APPS, "text": _APPS},
     "docs/api-testing.md": {"python": _CURRENT},
     "docs/api-verify.md": {"python": _CURRENT},
     "docs/backup.md": {
