@@ -147,13 +147,26 @@ async def test_a_deadlock(installation: Installation) -> None:
     visitor = Visitor(Somebody(installation.issuer))  # type: ignore[arg-type]
     await visitor.sign_on({**OFFLINE, "scope": "openid"})
     page = await visitor.open("/logout")
-    async with operator(installation) as sql, crowd_at(installation):
+    async with operator(installation) as sql, operator(installation) as looking:
+        theirs = await sql.fetchval("SELECT id FROM sessions ORDER BY created_at DESC LIMIT 1")
+        await _deadlocked(installation, sql, looking, theirs, visitor, page)
+    answer = await Wire(installation.port).ask(_silently(visitor))
+    assert answer.query["error"] == "login_required"
+    await visitor.aclose()
+
+
+async def _deadlocked(
+    installation: Installation, sql: Any, looking: Any, session_id: str, visitor: Visitor, page: Any
+) -> None:
+    async with crowd_at(installation):
         deadlocks = await _deadlocks(sql)
         transaction = sql.transaction()
         await transaction.start()
         await sql.execute("SELECT 1 FROM grants FOR UPDATE")
         leaving = asyncio.create_task(visitor.submit(page))
-        while not await sql.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+        # The crowd waits for grants too: it is this session that must be held by now.
+        free = "SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE SKIP LOCKED"
+        while await looking.fetchval(free, session_id) is not None:
             await asyncio.sleep(0.01)
         await sql.execute("SET LOCAL deadlock_timeout = '10s'")  # it is the server's transaction that has to give way
         await sql.execute("SELECT 1 FROM sessions FOR UPDATE")
@@ -164,9 +177,6 @@ async def test_a_deadlock(installation: Installation) -> None:
         if stop.id == "busy":
             await visitor.submit(page)
         assert await _deadlocks(sql, deadlocks) == deadlocks + 1
-    answer = await Wire(installation.port).ask(_silently(visitor))
-    assert answer.query["error"] == "login_required"
-    await visitor.aclose()
 
 
 async def _deadlocks(sql: Any, more_than: int = -1) -> int:
