@@ -108,7 +108,9 @@ class Issuer:
         return subject_of(self._keyring, auth.client, auth.account.id)
 
     def _acr(self, auth: Authorization) -> str | None:
-        return auth.acr or self._levels.told(auth.amr)
+        if auth.acr is not None or auth.account is None:  # a client for itself: nobody signed in
+            return auth.acr
+        return self._levels.told(auth.amr)
 
     def _lifetime(self, auth: Authorization, targets: list[Resource]) -> float:
         asked = [
