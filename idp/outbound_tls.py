@@ -11,7 +11,7 @@ from idp.outbound import SECONDS, AddressGuard, OutboundError
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Handshake:
     """``version`` as ``TLSv1.3``, ``expires_at`` of the certificate in Unix seconds."""
 
     version: str
@@ -22,7 +22,7 @@ class NotTrusted(Exception):
     """The server is there, and a client that knows the usual authorities would not go on; ``str()`` says why."""
 
 
-async def handshake(guard: AddressGuard, host: str, port: int, ca_file: Path | None = None) -> Shown:
+async def handshake(guard: AddressGuard, host: str, port: int, ca_file: Path | None = None) -> Handshake:
     """Raises NotTrusted, and OutboundError where nobody answers or the address may not be called."""
     context = ssl.create_default_context(cafile=ca_file)
     try:
@@ -38,6 +38,6 @@ async def handshake(guard: AddressGuard, host: str, port: int, ca_file: Path | N
     try:
         found: ssl.SSLObject = writer.get_extra_info("ssl_object")
         certificate = found.getpeercert() or {}
-        return Shown(found.version() or "", float(ssl.cert_time_to_seconds(str(certificate["notAfter"]))))
+        return Handshake(found.version() or "", float(ssl.cert_time_to_seconds(str(certificate["notAfter"]))))
     finally:
         writer.close()
