@@ -162,6 +162,7 @@ def test_two_tabs_may_sign_in_at_once(page: Page, world: World) -> None:
             tab.fill("[name=username]", person)
             tab.fill("[name=password]", person)
             tab.click("#login-submit")
+            tab.wait_for_selector("#user, body#consent")
         if tab.query_selector("body#consent"):
             tab.click("#consent-allow")
         tab.wait_for_selector("#user")
