@@ -7,9 +7,10 @@ import re
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from idp.grants.narrowing import narrowed_resources, narrowed_scope, narrower
+from idp.grants.narrowing import narrower
 from idp.grants.people import follow
-from idp.grants.refresh_token import earns_refresh, format_refresh_token
+from idp.grants.redeemed import authorization_of
+from idp.grants.refresh_token import earns_refresh
 from idp.protocol.authorization import Authorization
 from idp.protocol.errors import Refused, invalid_grant
 from idp.server import Server, TokenRequest
@@ -43,25 +44,7 @@ async def authorization_code(request: TokenRequest, server: Server) -> Authoriza
     )
     if isinstance(outcome, Refused):
         raise outcome
-    scope = narrowed_scope(parameters, outcome.scope)
-    earned = earns_refresh(client, outcome.scope, server.grants)
-    return Authorization(
-        client=client,
-        scope=scope,
-        audience=narrowed_resources(parameters, outcome.resources),
-        now=request.now,
-        grant_type="authorization_code",
-        grant_id=outcome.id,
-        account=outcome.account,
-        auth_time=outcome.auth_time,
-        amr=outcome.amr,
-        sid=outcome.sid,
-        acr=outcome.acr,
-        claims=outcome.claims,
-        nonce=outcome.nonce,
-        id_token="openid" in scope,
-        refresh_token=format_refresh_token(handle, secret) if earned else None,
-    )
+    return authorization_of(request, server, outcome, "authorization_code", handle=handle, secret=secret)
 
 
 def _challenge(verifier: str | None) -> str | None:

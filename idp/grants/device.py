@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-from idp.grants.narrowing import narrowed_resources, narrowed_scope, narrower
+from idp.grants.narrowing import narrower
 from idp.grants.people import follow
-from idp.grants.refresh_token import earns_refresh, format_refresh_token
+from idp.grants.redeemed import authorization_of
+from idp.grants.refresh_token import earns_refresh
 from idp.protocol.authorization import Authorization
 from idp.protocol.errors import Refused
 from idp.server import Server, TokenRequest
@@ -34,21 +35,4 @@ async def device_code(request: TokenRequest, server: Server) -> Authorization:
     )
     if isinstance(outcome, Refused):
         raise outcome
-    scope = narrowed_scope(parameters, outcome.scope)
-    earned = earns_refresh(client, outcome.scope, server.grants)
-    return Authorization(
-        client=client,
-        scope=scope,
-        audience=narrowed_resources(parameters, outcome.resources),
-        now=request.now,
-        grant_type="device_code",
-        grant_id=outcome.id,
-        account=outcome.account,
-        auth_time=outcome.auth_time,
-        amr=outcome.amr,
-        sid=outcome.sid,
-        acr=outcome.acr,
-        claims=outcome.claims,
-        id_token="openid" in scope,
-        refresh_token=format_refresh_token(handle, secret) if earned else None,
-    )
+    return authorization_of(request, server, outcome, "device_code", handle=handle, secret=secret)
